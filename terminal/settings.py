@@ -1,0 +1,366 @@
+"""All settings, and the only reader of the environment. A bad value stops the process and says which.
+
+Nothing here starts a server: without DATABASE_URL and REDIS_URL the defaults point at the embedded
+PostgreSQL and Valkey that `manage.py up` keeps under DATA_DIR (terminal/embedded.py).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from terminal import datadir
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def env_bool(name: str, default: bool) -> bool:
+    value = env(name, "1" if default else "0").lower()
+    if value not in {"0", "1", "true", "false", "yes", "no"}:
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}")
+    return value in {"1", "true", "yes"}
+
+
+def env_number(name: str, default: float, minimum: float = 0.0) -> float:
+    try:
+        number = float(env(name, str(default)))
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number") from None
+    if not number >= minimum:
+        raise ImproperlyConfigured(f"{name} must be at least {minimum}")
+    return number
+
+
+def env_integer(name: str, default: int, minimum: int = 0) -> int:
+    number = env_number(name, default, minimum)
+    if number != int(number):
+        raise ImproperlyConfigured(f"{name} must be a whole number")
+    return int(number)
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [item.strip() for item in env(name, default).split(",") if item.strip()]
+
+
+# --- where data lives -------------------------------------------------------------------------
+
+DATA_DIR = Path(env("DATA_DIR") or BASE_DIR / ".data")
+SECRETS = datadir.Secrets(DATA_DIR)
+
+# --- Django -----------------------------------------------------------------------------------
+
+DEBUG = env_bool("DEBUG", False)
+SECRET_KEY = env("SECRET_KEY") or SECRETS.get_or_create("secret_key")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+PUBLIC_ORIGINS = env_list("PUBLIC_ORIGINS")
+"""Full origins (https://desk.example.in) that may open the websocket and post forms. On a laptop the
+page's own origin is enough: see feeds.consumers."""
+CSRF_TRUSTED_ORIGINS = PUBLIC_ORIGINS
+DEMO = env_bool("DEMO", False)
+"""The demo users exist. A system check refuses this off loopback."""
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
+    "csp",
+    "terminal",
+    "terminal.accounts",
+    "terminal.ops",
+    "feeds",
+    "watchlists",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "terminal.urls"
+ASGI_APPLICATION = "terminal.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "terminal" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en-in"
+TIME_ZONE = "Asia/Kolkata"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+# --- PostgreSQL -------------------------------------------------------------------------------
+
+
+def database(url: str) -> dict[str, object]:
+    """A Django database entry from postgresql://user:password@host:port/name; host may be a socket folder.
+
+    Raises:
+        ImproperlyConfigured: it is not PostgreSQL (no second engine is supported).
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ImproperlyConfigured("DATABASE_URL must start with postgresql://")
+    query = dict(item.split("=", 1) for item in parts.query.split("&") if "=" in item)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(query.get("host", parts.hostname or "")),
+        "PORT": str(parts.port or query.get("port", "")),
+        # A persistent connection leaks under ASGI (one for each thread that ever served); none is kept.
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=30000 -c lock_timeout=5000"
+            " -c idle_in_transaction_session_timeout=60000",
+        },
+    }
+
+
+DATABASE_URL = env("DATABASE_URL") or datadir.embedded_database_url(DATA_DIR)
+DATABASES = {"default": database(DATABASE_URL)}
+
+# --- Redis or Valkey --------------------------------------------------------------------------
+
+REDIS_URL = env("REDIS_URL") or datadir.embedded_redis_url(DATA_DIR)
+REDIS_SOCKET_TIMEOUT_SECONDS = 30.0
+"""redis-py 8 defaults to 5 s, the same as channels_redis' blocking read: an idle consumer would die."""
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": REDIS_SOCKET_TIMEOUT_SECONDS}],
+            "group_expiry": 300,
+            "capacity": 1000,
+        },
+    }
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+}
+
+# --- Celery -----------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL if not REDIS_URL.startswith("unix://") else "redis+socket://" + REDIS_URL[7:]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- people -----------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/admin/login/"
+SESSION_COOKIE_AGE = env_integer("SESSION_SECONDS", 12 * 3600, 60)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+HTTPS = env_bool("HTTPS", False)
+"""TLS ends in front of this process: cookies become Secure and HSTS is sent."""
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_PROXY", False) else None
+NUM_PROXIES = 1 if env_bool("BEHIND_PROXY", False) else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+AXES_FAILURE_LIMIT = env_integer("LOGIN_FAILURE_LIMIT", 5, 1)
+AXES_COOLOFF_TIME = env_number("LOGIN_LOCKOUT_HOURS", 0.25)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+"""By user and address together, so that a stranger cannot lock a trader out."""
+AXES_RESET_ON_SUCCESS = True
+AXES_IPWARE_PROXY_COUNT = NUM_PROXIES or None
+
+# --- REST -------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "terminal.accounts.authentication.SessionAuthentication",
+        "terminal.accounts.authentication.ApiTokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "terminal.pagination.Pages",
+    "DEFAULT_THROTTLE_CLASSES": ["terminal.throttling.AtomicThrottle"],
+    "EXCEPTION_HANDLER": "terminal.errors.handle",
+    "NUM_PROXIES": NUM_PROXIES,
+    "PAGE_SIZE": 50,
+}
+REST_RATE_PER_MINUTE = env_integer("REST_RATE_PER_MINUTE", 600, 1)
+LOGIN_RATE_PER_MINUTE = env_integer("LOGIN_RATE_PER_MINUTE", 20, 1)
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Broking Terminal data server",
+    "VERSION": "2.0.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v2",
+}
+
+# --- clocks and calendar ----------------------------------------------------------------------
+
+EXCHANGE_CLOCK_OFFSET_SECONDS = env_number(
+    "EXCHANGE_CLOCK_OFFSET_SECONDS", datadir.clock_offset(DATA_DIR), minimum=-(10**10)
+)
+"""Exchange time minus real time; only `up` and the tests shift it, and never beside a real Dhan URL."""
+EOD_TIER_A_AT = env("EOD_TIER_A_AT")
+"""HH:MM releases Tier A of every segment at that time; empty: at each segment's own close."""
+PRE_OPEN_REBUILD_AT = env("PRE_OPEN_REBUILD_AT", "08:15")
+
+# --- Dhan, or the simulator in its place --------------------------------------------------------
+
+DHAN_FEED_URL = env("DHAN_FEED_URL", "wss://api-feed.dhan.co")
+DHAN_REST_URL = env("DHAN_REST_URL", "https://api.dhan.co/v2")
+DHAN_MASTER_URL = env(
+    "DHAN_MASTER_URL", "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
+)
+CREDENTIAL_KEYS = env("CREDENTIAL_KEYS")
+"""id:base64key[,id:base64key...]; the first encrypts, all decrypt. Empty: one generated under DATA_DIR."""
+
+# --- limits of one Dhan account (dhan-api: five websockets of 5,000, 100 a message) ----------------
+
+FEED_CONNECTIONS = env_integer("FEED_CONNECTIONS", 5, 1)
+FEED_INSTRUMENTS_PER_CONNECTION = env_integer("FEED_INSTRUMENTS_PER_CONNECTION", 5000, 1)
+FEED_INSTRUMENTS_PER_MESSAGE = env_integer("FEED_INSTRUMENTS_PER_MESSAGE", 100, 1)
+FEED_INSTRUMENTS_TOTAL = env_integer(
+    "FEED_INSTRUMENTS_TOTAL", FEED_CONNECTIONS * FEED_INSTRUMENTS_PER_CONNECTION, 1
+)
+FEED_SPREAD_LIMIT = env_integer("FEED_SPREAD_LIMIT", 10, 1)
+
+# --- timers of the feed, in seconds. Every one is a setting, so that the fault tests can shorten them
+# --- together (FEED_TIME_SCALE multiplies them all and keeps their ratios).
+
+FEED_TIME_SCALE = env_number("FEED_TIME_SCALE", 1.0, 0.001)
+
+
+def timer(name: str, seconds: float) -> float:
+    return env_number(name, seconds) * FEED_TIME_SCALE
+
+
+FEED_FLUSH_SECONDS = env_number("FEED_FLUSH_SECONDS", 0.1, 0.005)
+FEED_SYNC_SECONDS = env_number("FEED_SYNC_SECONDS", 1.0, 0.05)
+FEED_DIAL_SPACING_SECONDS = timer("FEED_DIAL_SPACING_SECONDS", 2.0)
+FEED_BACKOFF_FIRST_SECONDS = timer("FEED_BACKOFF_FIRST_SECONDS", 0.25)
+FEED_BACKOFF_LIMIT_SECONDS = timer("FEED_BACKOFF_LIMIT_SECONDS", 30.0)
+FEED_BACKOFF_THROTTLED_SECONDS = timer("FEED_BACKOFF_THROTTLED_SECONDS", 60.0)
+FEED_BACKOFF_THROTTLED_LIMIT_SECONDS = timer("FEED_BACKOFF_THROTTLED_LIMIT_SECONDS", 300.0)
+FEED_HEALTHY_AFTER_SECONDS = timer("FEED_HEALTHY_AFTER_SECONDS", 60.0)
+FEED_STALE_AFTER_SECONDS = timer("FEED_STALE_AFTER_SECONDS", 4.0)
+FEED_SILENCE_RECONNECT_SECONDS = timer("FEED_SILENCE_RECONNECT_SECONDS", 15.0)
+FEED_PING_SECONDS = timer("FEED_PING_SECONDS", 10.0)
+FEED_PONG_TIMEOUT_SECONDS = timer("FEED_PONG_TIMEOUT_SECONDS", 10.0)
+FEED_HANDSHAKE_TIMEOUT_SECONDS = timer("FEED_HANDSHAKE_TIMEOUT_SECONDS", 10.0)
+FEED_FIRST_PACKET_SECONDS = timer("FEED_FIRST_PACKET_SECONDS", 10.0)
+FEED_FIRST_PACKET_RESENDS = env_integer("FEED_FIRST_PACKET_RESENDS", 2)
+FEED_INSTRUMENT_STALE_SECONDS = timer("FEED_INSTRUMENT_STALE_SECONDS", 60.0)
+LEASE_SECONDS = timer("LEASE_SECONDS", 3.0)
+LEASE_RENEW_SECONDS = timer("LEASE_RENEW_SECONDS", 1.0)
+
+# --- fan-out ------------------------------------------------------------------------------------
+
+BROWSER_RATE_LIMIT = env_integer("BROWSER_RATE_LIMIT", 10, 1)
+BROWSER_UNACKED_FRAMES = env_integer("BROWSER_UNACKED_FRAMES", 256, 1)
+BROWSER_UNACKED_BYTES = env_integer("BROWSER_UNACKED_BYTES", 1_048_576, 1024)
+BROWSER_SILENT_SECONDS = env_number("BROWSER_SILENT_SECONDS", 10.0, 0.1)
+BROWSER_HEARTBEAT_SECONDS = env_number("BROWSER_HEARTBEAT_SECONDS", 2.0, 0.1)
+BROWSER_TOPICS_PER_CLIENT = env_integer("BROWSER_TOPICS_PER_CLIENT", 500, 1)
+BROWSER_CLIENTS_PER_USER = env_integer("BROWSER_CLIENTS_PER_USER", 100, 1)
+BROWSER_MESSAGE_BYTES = env_integer("BROWSER_MESSAGE_BYTES", 65_536, 1024)
+BROWSER_COMMANDS_PER_SECOND = env_integer("BROWSER_COMMANDS_PER_SECOND", 50, 1)
+TIER_A_ITEMS_PER_USER = env_integer("TIER_A_ITEMS_PER_USER", 0)
+"""0: no limit beside the capacity."""
+
+# --- logs -----------------------------------------------------------------------------------------
+
+LOG_LEVEL = env("LOG_LEVEL", "INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"no_secrets": {"()": "terminal.logs.SecretFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_secrets"]}
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.channels.server": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+    },
+}
