@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -37,8 +38,8 @@ class Instrument(models.Model):
     isin = models.CharField(max_length=12, blank=True)
     series = models.CharField(max_length=8, blank=True)
     expiry_flag = models.CharField(max_length=2, blank=True)
-    search_text = models.TextField(
-        blank=True, help_text="Upper case words that a search matches: symbol, underlying, name, strike, expiry."
+    search_vector = SearchVectorField(
+        null=True, editable=False, help_text="Words that a search matches by prefix: symbol, underlying, name, strike, expiry."
     )
     is_listed = models.BooleanField(default=True, help_text="In the latest master.")
     listed_on = models.DateField(help_text="Trading date of the master that last named it.")
@@ -54,7 +55,7 @@ class Instrument(models.Model):
                 name="instrument_chain",
             ),
             models.Index(fields=["symbol"], name="instrument_symbol"),
-            GinIndex(fields=["search_text"], name="instrument_search", opclasses=["gin_trgm_ops"]),
+            GinIndex(fields=["search_vector"], name="instrument_search"),
         ]
         ordering = ["symbol", "code"]
 
