@@ -47,8 +47,13 @@ def sockets_folder(data: Path) -> Path:
     folder = data.resolve() / "sockets"
     if len(os.fsencode(folder / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
         return folder
+    return Path(tempfile.gettempdir()) / sockets_digest(data)
+
+
+def sockets_digest(data: Path) -> str:
+    """A short name of its own for each user and data folder."""
     digest = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"terminal-{os.getuid()}-{digest}"
+    return f"terminal-{os.getuid()}-{digest}"
 
 
 def embedded_database_url(data: Path) -> str:

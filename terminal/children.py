@@ -1,0 +1,109 @@
+"""Child processes that cannot outlive their parent, and that stop when asked."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(signal_number: int, parent: int) -> Callable[[], None]:
+    """For `preexec_fn`: the kernel sends the child this signal when the thread that started it ends."""
+
+    def prepare() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal_number)
+        if os.getppid() != parent:  # it died between fork and here
+            os._exit(1)
+
+    return prepare
+
+
+class Child:
+    """One supervised process: its own session (Ctrl-C goes to the supervisor alone), output to a log file."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | os.PathLike[str]],
+        *,
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        stop_signal: int = signal.SIGTERM,
+        folder: Path | None = None,
+        user: int | None = None,
+        capture: bool = False,
+    ) -> None:
+        self.name = name
+        self.command = [os.fspath(part) for part in command]
+        self.environment = dict(environment) if environment is not None else dict(os.environ)
+        self.log = log
+        self.stop_signal = stop_signal
+        self.folder = folder
+        self.user = user
+        self.capture = capture
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        output: IO[bytes] | int = self.log.open("ab") if self.log else subprocess.DEVNULL
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 our own commands, no shell
+                self.command,
+                env=self.environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self.capture else output,
+                stderr=output,
+                start_new_session=True,
+                user=self.user,
+                group=self.user,
+                extra_groups=[] if self.user is not None else None,
+                preexec_fn=die_with_parent(self.stop_signal, os.getpid()),
+            )
+        finally:
+            if not isinstance(output, int):
+                output.close()
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process else None
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number: int) -> None:
+        if self.running and self.process:
+            self.process.send_signal(number)
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Ask it to stop; kill its whole session when it does not in time."""
+        if self.process is None:
+            return
+        if self.running:
+            self.process.send_signal(self.stop_signal)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """kill -9 of the process and of whatever it started in its session."""
+        if self.process is None:
+            return
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            self.process.kill()
+        self.process.wait()
+
+    def log_tail(self, lines: int = 12) -> str:
+        if self.log is None or not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

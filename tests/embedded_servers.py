@@ -1,0 +1,52 @@
+"""A pytest plugin: every test process gets its own PostgreSQL and Valkey, in a folder that goes with it.
+
+Loaded by `-p` before the settings are, because they are what says where the servers are.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from terminal import datadir
+
+_folder = tempfile.TemporaryDirectory(prefix="bt-test-", ignore_cleanup_errors=True)
+DATA = Path(_folder.name)
+EXTERNAL = bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
+
+os.environ["DATA_DIR"] = str(DATA)
+os.environ.setdefault("DATABASE_URL", datadir.embedded_database_url(DATA))
+os.environ.setdefault("REDIS_URL", datadir.embedded_redis_url(DATA))
+os.environ["DJANGO_SETTINGS_MODULE"] = "terminal.settings"
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """With pytest-xdist the controller runs no test and needs no server."""
+    return not hasattr(config, "workerinput") and bool(getattr(config.option, "numprocesses", None))
+
+
+class Servers:
+    """The servers of this test process; `None` until the session starts."""
+
+    running = None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if EXTERNAL or is_controller(session.config):
+        return
+    from terminal.embedded import EmbeddedServers
+
+    Servers.running = EmbeddedServers(DATA, durable=False)
+    Servers.running.__enter__()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if Servers.running:
+        Servers.running.__exit__()
+        Servers.running = None
+    _folder.cleanup()
