@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -83,6 +85,7 @@ class DhanAccount(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        permissions = [("operate_feed", "Can rebuild, resync, reconnect, reseed and release")]
 
     def __str__(self) -> str:
         return self.name
@@ -242,6 +245,10 @@ class Lease(models.Model):
         return f"{self.name} (epoch {self.epoch})"
 
 
+class AppendOnlyError(Exception):
+    """Someone tried to change or delete a row that is only ever added; the database refuses it too (feeds/sql.py)."""
+
+
 class AuditEntry(models.Model):
     """Who did what, when and to what: one row a privileged action, never changed."""
 
@@ -259,3 +266,11 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.target}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError("an audit entry is never changed")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise AppendOnlyError("an audit entry is never deleted")

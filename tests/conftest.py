@@ -5,6 +5,14 @@ from __future__ import annotations
 import pytest
 import redis as redis_client
 from django.conf import settings
+from django.db import connection
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Tests that commit empty every table afterwards: the audit trail, and only here, lets TRUNCATE pass."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE feeds_auditentry DISABLE TRIGGER audit_no_truncate")
 
 
 @pytest.fixture

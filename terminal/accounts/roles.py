@@ -1,0 +1,69 @@
+"""The four roles, as groups: what each may see and do in the admin."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+
+
+class Role(StrEnum):
+    """A trader has no admin; risk reads; an operator acts on the feed and the tiers; an admin may do all."""
+
+    TRADER = "trader"
+    RISK = "risk"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+STAFF_ROLES = frozenset({Role.RISK, Role.OPERATOR, Role.ADMIN})
+
+MARKET_ROWS = (
+    "feeds.view_instrument",
+    "feeds.view_chaindefinition",
+    "feeds.view_holiday",
+    "feeds.view_jobrun",
+    "feeds.view_lease",
+    "feeds.view_dhanaccount",
+    "feeds.view_auditentry",
+    "watchlists.view_watchlist",
+    "watchlists.view_watchlistitem",
+)
+OPERATIONS = (
+    "feeds.operate_feed",
+    "feeds.add_chaindefinition",
+    "feeds.change_chaindefinition",
+    "feeds.add_holiday",
+    "feeds.change_holiday",
+)
+PERMISSIONS: dict[Role, tuple[str, ...]] = {
+    Role.TRADER: (),
+    Role.RISK: MARKET_ROWS,
+    Role.OPERATOR: (*MARKET_ROWS, *OPERATIONS),
+    Role.ADMIN: (),  # a superuser: has_perm says yes to everything
+}
+
+
+@transaction.atomic
+def ensure_roles() -> dict[Role, Group]:
+    """Create the groups and give each exactly its permissions; run at every start, it does no harm."""
+    groups = {}
+    for role, names in PERMISSIONS.items():
+        groups[role], _ = Group.objects.get_or_create(name=role.value)
+        groups[role].permissions.set(permissions_named(names))
+    return groups
+
+
+def permissions_named(names: tuple[str, ...]) -> list[Permission]:
+    """Raises:
+    LookupError: a name that no migration has created.
+    """
+    wanted = set(names)
+    found = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.select_related("content_type")
+    }
+    if missing := wanted - found.keys():
+        raise LookupError(f"unknown permissions: {', '.join(sorted(missing))}")
+    return [found[name] for name in sorted(wanted)]
