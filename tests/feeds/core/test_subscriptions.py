@@ -327,3 +327,20 @@ TestPlannerAgainstDhan = PlannerAgainstDhan.TestCase
 TestPlannerAgainstDhan.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+@pytest.mark.soak
+def test_a_hundred_thousand_operations_break_no_limit() -> None:
+    """Full size, now and then wanting more than fits: watchlists, chains and held come and go, connections drop."""
+    planner, dhan, dice = Planner(), SimulatedDhan(Limits()), random.Random(13)
+    for operation in range(100_000):
+        owner, size = dice.randrange(1000), dice.choice((0, 1, 42, 42, 42))
+        klass = TIER_B if owner < 50 else TIER_A
+        planner.want(owner, options(1 + 50 * owner, size), klass, held=owner % 100 == 99)
+        if operation % 1000 == 0:
+            connection = dice.randrange(5)
+            dhan.drop(connection)
+            planner.forget(connection)
+        dhan.carry_out(planner.plan())
+    assert [sorted(held) for held in dhan.connections] == [planner.desired(connection) for connection in range(5)]
+    assert len(dhan.everything) == min(planner.capacity().used, 25_000)
