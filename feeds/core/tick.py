@@ -44,7 +44,7 @@ TICK = np.dtype(
         ("depth", DEPTH_LEVEL, (DEPTH_LEVELS,)),
     ]
 )
-"""One row, 224 bytes. A batch of them is `array.tobytes()`; a Redis value is one row's bytes."""
+"""One row, 196 bytes. A batch of them is `array.tobytes()`; a Redis value is one row's bytes."""
 
 
 class TickFlag(IntFlag):
