@@ -249,6 +249,12 @@ class AppendOnlyError(Exception):
     """Someone tried to change or delete a row that is only ever added; the database refuses it too (feeds/sql.py)."""
 
 
+class ExchangeClockMark(models.Model):
+    """One row: how far exchange time has come in this database. It never goes back (`manage.py up`)."""
+
+    reached_at = models.DateTimeField()
+
+
 class AuditEntry(models.Model):
     """Who did what, when and to what: one row a privileged action, never changed."""
 

@@ -1,0 +1,38 @@
+"""Liveness and readiness, for supervisors and load balancers: no login, no figures worth hiding."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.http import HttpRequest, JsonResponse
+from redis import Redis, RedisError
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """The process answers."""
+    return JsonResponse({"live": True})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """The process can serve: 200 when PostgreSQL and Redis answer, else 503 and which does not."""
+    answers = {"database": _database_answers(), "redis": _redis_answers()}
+    return JsonResponse({"ready": all(answers.values()), **answers}, status=200 if all(answers.values()) else 503)
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except OperationalError:
+        return False
+    return True
+
+
+def _redis_answers() -> bool:
+    client = Redis.from_url(settings.REDIS_URL, socket_timeout=2)
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+    finally:
+        client.close()
