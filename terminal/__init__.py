@@ -1,0 +1,1 @@
+"""The project: wiring, the operations panel and the screens."""
