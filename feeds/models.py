@@ -16,9 +16,7 @@ from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
 class Instrument(models.Model):
     """One row of Dhan's master. Its identity is (segment, security id); prices are in paise."""
 
-    code = models.BigIntegerField(
-        primary_key=True, help_text="InstrumentKey.code: segment << 32 | security id."
-    )
+    code = models.BigIntegerField(primary_key=True, help_text="InstrumentKey.code: segment << 32 | security id.")
     segment = models.PositiveSmallIntegerField(choices=[(s.value, s.name) for s in ExchangeSegment])
     security_id = models.BigIntegerField()
     instrument_type = models.CharField(max_length=8, choices=[(t.value, t.value) for t in InstrumentType])
@@ -28,9 +26,7 @@ class Instrument(models.Model):
     underlying_security_id = models.BigIntegerField(null=True, blank=True)
     expiry = models.DateField(null=True, blank=True)
     strike = models.BigIntegerField(null=True, blank=True, help_text="Paise.")
-    option_type = models.CharField(
-        max_length=4, blank=True, choices=[(t.value, t.value) for t in OptionType]
-    )
+    option_type = models.CharField(max_length=4, blank=True, choices=[(t.value, t.value) for t in OptionType])
     lot_size = models.PositiveIntegerField(default=1)
     tick_size = models.PositiveIntegerField(default=5, help_text="Paise.")
     multiplier = models.PositiveIntegerField(default=1, help_text="Units of one lot on MCX (crude 100), else 1.")
@@ -41,7 +37,9 @@ class Instrument(models.Model):
     series = models.CharField(max_length=8, blank=True)
     expiry_flag = models.CharField(max_length=2, blank=True)
     search_vector = SearchVectorField(
-        null=True, editable=False, help_text="Words that a search matches by prefix: symbol, underlying, name, strike, expiry."
+        null=True,
+        editable=False,
+        help_text="Words that a search matches by prefix: symbol, underlying, name, strike, expiry.",
     )
     is_listed = models.BooleanField(default=True, help_text="In the latest master.")
     listed_on = models.DateField(help_text="Trading date of the master that last named it.")
@@ -100,7 +98,9 @@ class ChainDefinition(models.Model):
 
     underlying_symbol = models.CharField(max_length=64)
     segment = models.PositiveSmallIntegerField(
-        choices=[(s.value, s.name) for s in (ExchangeSegment.NSE_FNO, ExchangeSegment.BSE_FNO, ExchangeSegment.MCX_COMM)]
+        choices=[
+            (s.value, s.name) for s in (ExchangeSegment.NSE_FNO, ExchangeSegment.BSE_FNO, ExchangeSegment.MCX_COMM)
+        ]
     )
     account = models.ForeignKey(DhanAccount, on_delete=models.PROTECT, related_name="chains")
     weekly = models.PositiveSmallIntegerField(default=0, help_text="Weekly expiry slots.")
@@ -178,7 +178,9 @@ class Interest(models.Model):
     owner = models.CharField(max_length=40)
     account = models.ForeignKey(DhanAccount, on_delete=models.CASCADE, related_name="interests")
     codes = models.BinaryField(default=b"", help_text="Sorted little-endian uint64 instrument codes.")
-    version = models.BigIntegerField(db_index=True, help_text="InterestClock at the last change; empty codes = withdrawn.")
+    version = models.BigIntegerField(
+        db_index=True, help_text="InterestClock at the last change; empty codes = withdrawn."
+    )
 
     class Meta:
         constraints = [

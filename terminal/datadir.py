@@ -43,7 +43,7 @@ class Secrets:
 
 
 def sockets_folder(data: Path) -> Path:
-    """Where the embedded servers' sockets are: in the data folder, or in a short temporary path when that is too long."""
+    """Where the embedded servers' sockets are: in the data folder, or a short temporary path when that is too long."""
     folder = data.resolve() / "sockets"
     if len(os.fsencode(folder / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
         return folder

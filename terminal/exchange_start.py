@@ -18,7 +18,7 @@ class TimeGoesBack(ValueError):
 
 
 def read_at(text: str) -> datetime:
-    """"2026-02-03 15:29" (or with seconds) as IST.
+    """ "2026-02-03 15:29" (or with seconds) as IST.
 
     Raises:
         ValueError: it is not a date and a time.

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -88,8 +87,7 @@ def run(stack: Stack, base: str, password: str, ends_at: float, say: Callable[[s
 def _start_listeners(stack: Stack, base: str, password: str, seconds: float) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "terminal.listeners", "--base", base, "--browsers", str(BROWSERS)]
     command += ["--seconds", f"{seconds:.1f}", "--username", "trader", "--topics", "demo"]
-    log = Path(stack.logs / "listeners.log").open("ab")
-    with log:
+    with (stack.logs / "listeners.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603
             command,
             stdout=subprocess.PIPE,

@@ -68,9 +68,9 @@ DEMO = env_bool("DEMO", False)
 
 INSTALLED_APPS = [
     "daphne",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "terminal.ops.apps.OpsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.postgres",
@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "terminal.ops.headers.PathHeaders",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -162,8 +163,7 @@ def database(url: str) -> dict[str, object]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 5,
-            "options": "-c statement_timeout=30000 -c lock_timeout=5000"
-            " -c idle_in_transaction_session_timeout=60000",
+            "options": "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000",
         },
     }
 
@@ -244,6 +244,63 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_IPWARE_PROXY_COUNT = NUM_PROXIES or None
 
+AXES_LOCKOUT_CALLABLE = "terminal.ops.login.locked_out"
+if HTTPS:  # the prefix makes browsers refuse these cookies from subdomains and from plain http
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+
+# --- content security policy: strict everywhere, looser only where a library needs it --------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+CSP_BY_PREFIX = {
+    # unfold's Alpine evaluates attributes, and its theme colours are an inline style
+    "/admin/": {"script-src": ["'self'", "'unsafe-eval'"], "style-src": ["'self'", "'unsafe-inline'"]},
+    # Swagger UI sets styles on its elements
+    "/api/v2/docs": {"style-src": ["'self'", "'unsafe-inline'"]},
+}
+
+# --- admin: its look, its menu ---------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Broking Terminal",
+    "SITE_HEADER": "Broking Terminal",
+    "SITE_SUBHEADER": "Operations",
+    "SITE_SYMBOL": "candlestick_chart",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "ENVIRONMENT": "terminal.ops.menu.environment",
+    "DASHBOARD_CALLBACK": "terminal.ops.views.dashboard_context",
+    "LOGIN": {"form": "terminal.ops.login.LoginForm"},
+    "STYLES": ["terminal.ops.menu.stylesheet"],
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.0% .014 236)",
+            "100": "oklch(93.5% .030 236)",
+            "200": "oklch(88.0% .058 236)",
+            "300": "oklch(80.5% .098 236)",
+            "400": "oklch(71.5% .135 240)",
+            "500": "oklch(62.5% .150 245)",
+            "600": "oklch(54.0% .150 249)",
+            "700": "oklch(46.5% .130 251)",
+            "800": "oklch(40.5% .108 252)",
+            "900": "oklch(35.5% .085 253)",
+            "950": "oklch(26.0% .060 255)",
+        }
+    },
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "terminal.ops.menu.navigation"},
+}
+
 # --- REST -------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -287,9 +344,7 @@ PRE_OPEN_REBUILD_AT = env("PRE_OPEN_REBUILD_AT", "08:15")
 
 DHAN_FEED_URL = env("DHAN_FEED_URL", "wss://api-feed.dhan.co")
 DHAN_REST_URL = env("DHAN_REST_URL", "https://api.dhan.co/v2")
-DHAN_MASTER_URL = env(
-    "DHAN_MASTER_URL", "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
-)
+DHAN_MASTER_URL = env("DHAN_MASTER_URL", "https://images.dhan.co/api-data/api-scrip-master-detailed.csv")
 CREDENTIAL_KEYS = env("CREDENTIAL_KEYS")
 """id:base64key[,id:base64key...]; the first encrypts, all decrypt. Empty: one generated under DATA_DIR."""
 
@@ -298,9 +353,7 @@ CREDENTIAL_KEYS = env("CREDENTIAL_KEYS")
 FEED_CONNECTIONS = env_integer("FEED_CONNECTIONS", 5, 1)
 FEED_INSTRUMENTS_PER_CONNECTION = env_integer("FEED_INSTRUMENTS_PER_CONNECTION", 5000, 1)
 FEED_INSTRUMENTS_PER_MESSAGE = env_integer("FEED_INSTRUMENTS_PER_MESSAGE", 100, 1)
-FEED_INSTRUMENTS_TOTAL = env_integer(
-    "FEED_INSTRUMENTS_TOTAL", FEED_CONNECTIONS * FEED_INSTRUMENTS_PER_CONNECTION, 1
-)
+FEED_INSTRUMENTS_TOTAL = env_integer("FEED_INSTRUMENTS_TOTAL", FEED_CONNECTIONS * FEED_INSTRUMENTS_PER_CONNECTION, 1)
 FEED_SPREAD_LIMIT = env_integer("FEED_SPREAD_LIMIT", 10, 1)
 
 # --- timers of the feed, in seconds. Every one is a setting, so that the fault tests can shorten them
@@ -354,9 +407,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"no_secrets": {"()": "terminal.logs.SecretFilter"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_secrets"]}
-    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_secrets"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.channels.server": {"level": "WARNING"},

@@ -41,12 +41,8 @@ class OptionType(StrEnum):
     PUT = "PUT"
 
 
-OPTION_TYPES = frozenset(
-    {InstrumentType.OPTIDX, InstrumentType.OPTSTK, InstrumentType.OPTFUT, InstrumentType.OPTCUR}
-)
-FUTURE_TYPES = frozenset(
-    {InstrumentType.FUTIDX, InstrumentType.FUTSTK, InstrumentType.FUTCOM, InstrumentType.FUTCUR}
-)
+OPTION_TYPES = frozenset({InstrumentType.OPTIDX, InstrumentType.OPTSTK, InstrumentType.OPTFUT, InstrumentType.OPTCUR})
+FUTURE_TYPES = frozenset({InstrumentType.FUTIDX, InstrumentType.FUTSTK, InstrumentType.FUTCOM, InstrumentType.FUTCUR})
 
 SECURITY_ID_BITS = 32
 SECURITY_ID_MASK = (1 << SECURITY_ID_BITS) - 1
