@@ -107,8 +107,7 @@ def _wait(stack: Stack, until: float, seen: Observations) -> None:
 
 
 def _status() -> dict[str, Any]:
-    statuses = feed_statuses()
-    return statuses[0] if statuses else {}
+    return next(iter(feed_statuses().values()), {})
 
 
 def _report(seen: Observations) -> dict[str, Any]:

@@ -253,7 +253,7 @@ def feed_is_complete() -> bool:
         status["state"] == "LIVE"
         and status["tier_b"] > 0
         and all(c["state"] == "LIVE" and c["subscribed"] == c["placed"] for c in status["connections"])
-        for status in statuses
+        for status in statuses.values()
     )
 
 
@@ -266,7 +266,7 @@ def status_line() -> str:
     clock = f"{exchange_now():%a %d %b %H:%M:%S} IST"
     if not statuses:
         return f"{clock}  the feed is down"
-    status = statuses[0]
+    status = next(iter(statuses.values()))
     live = sum(connection["state"] == "LIVE" for connection in status["connections"])
     wanted = status["tier_b"] + status["references"] + status["tier_a"]
     return (
