@@ -379,3 +379,14 @@ def feed_statuses() -> dict[int, dict[str, Any]]:
     accounts = sorted(int(account) for account in redis.smembers(BOARDS))
     values = redis.mget([status_key(account) for account in accounts]) if accounts else []
     return {account: orjson.loads(value) for account, value in zip(accounts, values, strict=True) if value}
+
+
+def last_flushes() -> dict[int, int]:
+    """When each account's last batch was flushed, as wall nanoseconds: what a page says of a feed that fell silent.
+
+    Raises:
+        REDIS_ERRORS: Redis is away.
+    """
+    redis = _blocking_redis(settings.REDIS_URL)
+    flushed = {int(account): redis.hget(meta_key(int(account)), "flushed_at") for account in redis.smembers(BOARDS)}
+    return {account: int(moment) for account, moment in flushed.items() if moment}

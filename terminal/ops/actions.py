@@ -1,0 +1,212 @@
+"""What an operator may do to the running system, as values: a name, a form and one function each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django import forms
+from django.conf import settings
+from django.db import transaction
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from feeds import audit
+from feeds.core.instrument import ExchangeSegment
+from feeds.models import DhanAccount, Interest
+
+REASON_MINIMUM = 4
+"""Enough for a word: an empty reason explains nothing to whoever reads the trail."""
+OPERATE = "feeds.operate_feed"
+TIER_A_SEGMENTS = (
+    ExchangeSegment.NSE_EQ,
+    ExchangeSegment.NSE_FNO,
+    ExchangeSegment.BSE_EQ,
+    ExchangeSegment.BSE_FNO,
+    ExchangeSegment.MCX_COMM,
+    ExchangeSegment.IDX_I,
+)
+
+
+class ActionForm(forms.Form):
+    """Every action asks why."""
+
+    reason = forms.CharField(
+        min_length=REASON_MINIMUM,
+        max_length=audit.REASON_LENGTH,
+        help_text="Kept in the audit trail with your name, the time and your address.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
+    )
+
+    field_order: tuple[str, ...] = ("account", "connection", "segments", "reason")
+
+    def target(self) -> str:
+        return "all accounts"
+
+
+class AccountForm(ActionForm):
+    account = forms.ModelChoiceField(DhanAccount.objects.all(), empty_label=None, widget=UnfoldAdminSelectWidget())
+
+    def target(self) -> str:
+        return f"account {self.cleaned_data['account']}"
+
+
+class ConnectionForm(AccountForm):
+    connection = forms.IntegerField(
+        min_value=1,
+        max_value=settings.FEED_CONNECTIONS,
+        help_text=f"1 to {settings.FEED_CONNECTIONS}, as on the dashboard.",
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
+
+    def target(self) -> str:
+        return f"account {self.cleaned_data['account']}, connection {self.cleaned_data['connection']}"
+
+
+class ReleaseForm(ActionForm):
+    segments = forms.TypedMultipleChoiceField(
+        choices=[(segment.value, segment.name) for segment in TIER_A_SEGMENTS],
+        coerce=lambda value: ExchangeSegment(int(value)),
+        help_text="Tier A of these segments ends for everyone. Watchlists stay; opening one takes it up again.",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+    )
+
+    def target(self) -> str:
+        return "Tier A of " + ", ".join(segment.name for segment in self.cleaned_data["segments"])
+
+
+@dataclass(frozen=True)
+class Action:
+    """`run` takes the valid form's data and returns what to tell, and what to keep, as (sentence, details)."""
+
+    name: str
+    title: str
+    icon: str
+    explanation: str
+    form: type[ActionForm]
+    run: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
+    interrupts: bool = False
+
+
+def tell_feed(account: DhanAccount, message: dict[str, Any]) -> None:
+    """Send a command to the account's feed process once this transaction is committed."""
+    send = async_to_sync(get_channel_layer().send)
+    transaction.on_commit(lambda: send(f"feed-{account.pk}", message))
+
+
+def resync(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    tell_feed(data["account"], {"type": "sync.now"})
+    return f"{data['account']} compares what is wanted with what is subscribed now.", {}
+
+
+def reconnect(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    index = data["connection"] - 1  # people count from 1, the feed from 0
+    tell_feed(data["account"], {"type": "reconnect", "connection": index})
+    return f"Connection {data['connection']} of {data['account']} closes and dials again.", {"index": index}
+
+
+def reseed(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    tell_feed(data["account"], {"type": "reseed"})
+    return f"{data['account']} reads the last values again by REST.", {}
+
+
+def set_enabled(enabled: bool) -> Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]:
+    def run(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        from feeds import interest
+
+        account = DhanAccount.objects.select_for_update().get(pk=data["account"].pk)
+        before, account.enabled = account.enabled, enabled
+        account.save(update_fields=["enabled"])
+        transaction.on_commit(lambda: interest.nudge(account.pk))
+        word = "enabled" if enabled else "disabled"
+        return f"{account} is {word}.", {"before": before, "after": enabled}
+
+    return run
+
+
+def rebuild(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    from feeds import services
+
+    report = services.rebuild_chains()
+    return "Tier B is rebuilt from today's instruments.", {"report": report}
+
+
+def release(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    from feeds import interest
+
+    interest.release_source(Interest.Source.WATCHLIST, data["segments"])
+    names = [segment.name for segment in data["segments"]]
+    return f"Tier A of {', '.join(names)} is released.", {"segments": names}
+
+
+EVERY_ACTION = (
+    Action(
+        "rebuild",
+        "Rebuild chains",
+        "refresh",
+        "Every chain definition is resolved again: expiries, ATM and strikes from the instruments of today. "
+        "What no longer belongs is unsubscribed, what is new is subscribed; the rest is not touched.",
+        ActionForm,
+        rebuild,
+    ),
+    Action(
+        "resync",
+        "Resync",
+        "sync",
+        "The feed compares what is wanted with what is subscribed at once, instead of at its next second. "
+        "Nothing is interrupted.",
+        AccountForm,
+        resync,
+    ),
+    Action(
+        "reconnect",
+        "Reconnect one",
+        "cable",
+        "One connection closes, dials again and subscribes all it carried. Its instruments show a gap until then.",
+        ConnectionForm,
+        reconnect,
+        interrupts=True,
+    ),
+    Action(
+        "reseed",
+        "Reseed",
+        "published_with_changes",
+        "The feed reads the last values of all its instruments by REST and corrects its board. Nothing is interrupted.",
+        AccountForm,
+        reseed,
+    ),
+    Action(
+        "release",
+        "Release Tier A",
+        "eject",
+        "What watchlists subscribed ends now, as at the close. Tier B, references and held instruments stay.",
+        ReleaseForm,
+        release,
+        interrupts=True,
+    ),
+    Action(
+        "enable",
+        "Enable account",
+        "toggle_on",
+        "The account's feed process may dial again and takes its part of the instruments.",
+        AccountForm,
+        set_enabled(True),
+    ),
+    Action(
+        "disable",
+        "Disable account",
+        "toggle_off",
+        "The account's connections close and stay closed. What only it fed has no prices until it is enabled.",
+        AccountForm,
+        set_enabled(False),
+        interrupts=True,
+    ),
+)
+ACTIONS = {action.name: action for action in EVERY_ACTION}

@@ -1,0 +1,88 @@
+"""The dashboard's figures, the actions' confirmation page and the chain editor's preview."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from feeds import audit
+from terminal.ops.actions import ACTIONS, EVERY_ACTION, OPERATE, Action, ActionForm
+from terminal.ops.preview import preview_of
+from terminal.ops.status import ops_status
+
+POLL_MILLISECONDS = 1000
+
+
+def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What admin/index.html needs beside unfold's own; called by unfold."""
+    context["ops"] = {
+        "status": ops_status(),
+        "status_url": reverse("admin:ops_status"),
+        "poll_milliseconds": POLL_MILLISECONDS,
+        "action_url": reverse("admin:ops_action", args=["_"]).removesuffix("_"),
+        "may_operate": request.user.has_perm(OPERATE),
+        "may_edit_chains": request.user.has_perm("feeds.view_chaindefinition"),
+    }
+    context["ops_actions"] = EVERY_ACTION if request.user.has_perm(OPERATE) else ()
+    return context
+
+
+@require_GET
+def status(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(ops_status())
+
+
+@require_GET
+def chain_preview(request: HttpRequest) -> JsonResponse:
+    """The numbers that a chain definition would have, from the editor's unsaved fields."""
+    if not request.user.has_perm("feeds.view_chaindefinition"):
+        raise PermissionDenied
+    return JsonResponse(preview_of(request.GET))
+
+
+@require_http_methods(["GET", "POST"])
+def act(request: HttpRequest, name: str) -> HttpResponse:
+    """Ask for a reason, then do it. Who may not is refused, and the refusal is kept too."""
+    action = ACTIONS.get(name)
+    if action is None:
+        raise Http404
+    if not request.user.has_perm(OPERATE):
+        refuse(request, action)
+    form = action.form(request.POST or None, initial=request.GET.dict())
+    if request.method == "POST" and form.is_valid():
+        messages.success(request, perform(request, action, form))
+        return redirect("admin:index")
+    return TemplateResponse(request, "admin/ops/action.html", confirmation(request, action, form))
+
+
+def refuse(request: HttpRequest, action: Action) -> None:
+    address = audit.client_address(request.META)
+    audit.record(request.user, f"ops.{action.name}.refused", reason="not permitted", address=address)
+    raise PermissionDenied
+
+
+@transaction.atomic
+def perform(request: HttpRequest, action: Action, form: ActionForm) -> str:
+    """Run it and write its audit entry in one transaction; returns the sentence to show."""
+    sentence, details = action.run(form.cleaned_data)
+    audit.record(
+        request.user,
+        f"ops.{action.name}",
+        form.target(),
+        reason=form.cleaned_data["reason"],
+        details=details,
+        address=audit.client_address(request.META),
+    )
+    return sentence
+
+
+def confirmation(request: HttpRequest, action: Action, form: ActionForm) -> dict[str, Any]:
+    return {**admin.site.each_context(request), "title": action.title, "action": action, "form": form}
