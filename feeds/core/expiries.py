@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from feeds.core.calendar import ALWAYS_KNOWN, ONE_DAY, Calendar, Exchange, read_data
 from feeds.core.instrument import ExchangeSegment
@@ -86,6 +86,9 @@ def expiry_slots(underlying: str, segment: ExchangeSegment, slots: Slots, day: d
 
     Dates are those known on that day: a holiday declared later moves nothing. Two slots may name one
     date: the expiries are the set of them (`expiry_dates`).
+
+    Raises:
+        KeyError: the segment has no options (NSE_FNO, BSE_FNO and MCX_COMM have).
     """
     if segment == ExchangeSegment.MCX_COMM:
         return _commodity_slots(underlying, slots, day, calendar)
@@ -99,13 +102,15 @@ def expiry_dates(slots: Iterable[Slot]) -> list[date]:
 
 def commodity_futures(underlying: str, day: date) -> list[date]:
     """The known expiries of an MCX future that have not passed, nearest first; empty for an unknown one."""
-    return [expiry for expiry in _mcx_futures().get(underlying, ()) if expiry >= day]
+    if day < date.fromisoformat(_mcx()["from"]):
+        return []
+    return [expiry for expiry in map(date.fromisoformat, _mcx()["futures"].get(underlying, ())) if expiry >= day]
 
 
 def commodity_option_expiry(future: date, day: date, calendar: Calendar) -> date:
     """When the options on an MCX future expire: two MCX business days before it, as known on the day."""
     expiry = future
-    for _ in range(_option_business_days_before()):
+    for _ in range(_mcx()["option_business_days_before"]):
         expiry = calendar.previous_trading_day(Exchange.MCX, expiry, known_on=day)
     return expiry
 
@@ -223,13 +228,5 @@ def _weekday_rules() -> dict[str, list[WeekdayRule]]:
 
 
 @cache
-def _mcx_futures() -> dict[str, tuple[date, ...]]:
-    return {
-        symbol: tuple(map(date.fromisoformat, expiries))
-        for symbol, expiries in read_data("mcx_futures.json")["futures"].items()
-    }
-
-
-@cache
-def _option_business_days_before() -> int:
-    return int(read_data("mcx_futures.json")["option_business_days_before"])
+def _mcx() -> Any:
+    return read_data("mcx_futures.json")
