@@ -328,6 +328,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v2",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "terminal.openapi.add_errors",
+    ],
 }
 
 # --- clocks and calendar ----------------------------------------------------------------------
@@ -345,6 +349,10 @@ PRE_OPEN_REBUILD_AT = env("PRE_OPEN_REBUILD_AT", "08:15")
 DHAN_FEED_URL = env("DHAN_FEED_URL", "wss://api-feed.dhan.co")
 DHAN_REST_URL = env("DHAN_REST_URL", "https://api.dhan.co/v2")
 DHAN_MASTER_URL = env("DHAN_MASTER_URL", "https://images.dhan.co/api-data/api-scrip-master-detailed.csv")
+DHAN_QUOTE_SPACING_SECONDS = env_number("DHAN_QUOTE_SPACING_SECONDS", 1.0)
+"""Dhan allows one quote request a second; only a simulator told to allow more may be asked faster."""
+MASTER_MINIMUM_SHARE = env_number("MASTER_MINIMUM_SHARE", 0.7)
+"""A new master with fewer rows than this share of what is listed looks cut, and changes nothing."""
 CREDENTIAL_KEYS = env("CREDENTIAL_KEYS")
 """id:base64key[,id:base64key...]; the first encrypts, all decrypt. Empty: one generated under DATA_DIR."""
 

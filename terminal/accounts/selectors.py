@@ -1,0 +1,44 @@
+"""Who is behind a token or a session, and what they are."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.contrib.auth.models import AbstractBaseUser, User
+from django.db.models import QuerySet
+from django_otp import user_has_device
+
+from feeds import clock
+from terminal.accounts.models import ApiToken
+from terminal.accounts.roles import Role
+
+
+def token_digest(text: str) -> str:
+    """What is stored of a token. It is 256 random bits, so a fast hash without salt is enough."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def live_token(text: str) -> ApiToken | None:
+    """The token with this text if it works now: not revoked, not expired, its user active."""
+    token = ApiToken.objects.select_related("user").filter(digest=token_digest(text), revoked_at=None).first()
+    if token is None or not token.user.is_active:
+        return None
+    if token.expires_at is not None and token.expires_at <= clock.wall_now():
+        return None
+    return token
+
+
+def tokens_of(user: AbstractBaseUser) -> QuerySet[ApiToken]:
+    """A user's tokens that were not revoked, newest first."""
+    return ApiToken.objects.filter(user=user, revoked_at=None)
+
+
+def has_second_factor(user: AbstractBaseUser) -> bool:
+    """Whether a login needs a code: an authenticator or recovery codes are enrolled."""
+    return bool(user_has_device(user))
+
+
+def roles_of(user: User) -> list[str]:
+    """The user's roles by name; a superuser is an admin whatever the groups say."""
+    names = set(user.groups.values_list("name", flat=True)) & {role.value for role in Role}
+    return sorted(names | ({Role.ADMIN.value} if user.is_superuser else set()))

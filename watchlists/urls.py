@@ -1,0 +1,7 @@
+"""Addresses of watchlists, below /api/v2/."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
