@@ -15,6 +15,18 @@ def django_db_setup(django_db_setup, django_db_blocker):
         cursor.execute("ALTER TABLE feeds_auditentry DISABLE TRIGGER audit_no_truncate")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--soak", action="store_true", help="Run the soak tests, and the faults at full length.")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--soak"):
+        return
+    kept = [item for item in items if "soak" not in item.keywords]
+    config.hook.pytest_deselected(items=[item for item in items if "soak" in item.keywords])
+    items[:] = kept
+
+
 @pytest.fixture
 def redis():
     """A client of this process's Valkey, emptied before the test."""
