@@ -211,7 +211,7 @@ def quote_row(code: int, quote: Mapping[str, Any], received_at: int) -> NDArray[
     day = quote.get("ohlc") or {}
     row["code"], row["received_at"], row["flags"] = code, received_at, TickFlag.SEEDED
     row["last_traded_at"] = traded_at(quote.get("last_trade_time"))
-    row["last_price"] = row["low"] = row["high"] = paise(quote.get("last_price"))
+    row["last_price"] = paise(quote.get("last_price"))
     row["average_price"] = paise(quote.get("average_price"))
     row["day_open"], row["day_high"] = paise(day.get("open")), paise(day.get("high"))
     row["day_low"], row["previous_close"] = paise(day.get("low")), paise(day.get("close"))

@@ -1,0 +1,41 @@
+"""Every period and patience of the feed process, read from the settings in this one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class FeedTimers:
+    """All in seconds. The fault tests shorten them together by FEED_TIME_SCALE."""
+
+    flush: float
+    sync: float
+    stale_after: float
+    first_packet: float
+    first_packet_resends: int
+    instrument_stale: float
+    lease_renew: float
+    quote_spacing: float
+    throttled: float
+    heartbeat: float = 1.0
+    status: float = 1.0
+    watch: float = 0.25
+
+    @classmethod
+    def from_settings(cls) -> FeedTimers:
+        return cls(
+            flush=settings.FEED_FLUSH_SECONDS,
+            sync=settings.FEED_SYNC_SECONDS,
+            stale_after=settings.FEED_STALE_AFTER_SECONDS,
+            first_packet=settings.FEED_FIRST_PACKET_SECONDS,
+            first_packet_resends=settings.FEED_FIRST_PACKET_RESENDS,
+            instrument_stale=settings.FEED_INSTRUMENT_STALE_SECONDS,
+            lease_renew=settings.LEASE_RENEW_SECONDS,
+            quote_spacing=settings.DHAN_QUOTE_SPACING_SECONDS,
+            throttled=settings.FEED_BACKOFF_THROTTLED_SECONDS,
+            # The watch must look often enough that silence is seen well within the patience it has.
+            watch=min(0.25, settings.FEED_STALE_AFTER_SECONDS / 8),
+        )

@@ -1,0 +1,107 @@
+"""Silence, noticed: of a connection, of a segment, of one instrument. Pure decisions; the runtime acts on them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint64]
+
+QUIET_FACTOR = 20.0
+"""A source that usually speaks every second is not suspect before twenty: illiquid is not silent."""
+GAP_SMOOTHING = 0.1
+SUSPECTS_A_ROUND = 1000
+"""What one REST request can compare."""
+
+
+@dataclass(slots=True)
+class Source:
+    """When a source last spoke (monotonic), and how long it usually pauses, in seconds."""
+
+    heard_at: float
+    usual_gap: float = 0.0
+    silent: bool = False
+
+
+class SilenceWatch:
+    """Which of several sources (connections, segments) are silent for longer than is like them.
+
+    The patience is `patience` seconds, more for a source that seldom speaks. A source is watched from the first
+    time it is `started` or `heard`, until it is `dropped`.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._sources: dict[Hashable, Source] = {}
+
+    def started(self, source: Hashable, now: float) -> None:
+        """From here on the source is expected to speak; nothing is known of its habits."""
+        self._sources.setdefault(source, Source(now))
+
+    def heard(self, source: Hashable, now: float) -> None:
+        known = self._sources.setdefault(source, Source(now))
+        gap = now - known.heard_at
+        if not known.silent:  # the pause of an outage is nobody's habit
+            known.usual_gap += GAP_SMOOTHING * (gap - known.usual_gap)
+        known.heard_at = now
+        known.silent = False
+
+    def dropped(self, source: Hashable) -> None:
+        self._sources.pop(source, None)
+
+    def excuse(self, source: Hashable, now: float) -> None:
+        """Silence was expected until now: the market was closed."""
+        if source in self._sources:
+            self._sources[source].heard_at = now
+            self._sources[source].silent = False
+
+    def is_silent(self, source: Hashable, now: float) -> bool:
+        known = self._sources.get(source)
+        if known is None:
+            return False
+        known.silent = now - known.heard_at > max(self._patience, QUIET_FACTOR * known.usual_gap)
+        return known.silent
+
+
+class InstrumentWatch:
+    """Instruments that are silent for long while their connection lives: who is to be compared with REST next.
+
+    Silence alone proves nothing, most options trade seldom. So a bounded number at a time is compared, those
+    first that were never compared or longest ago.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._compared_at: dict[int, float] = {}
+        self.stale: set[int] = set()
+        self.found = 0
+
+    def suspects(self, codes: Codes, ages: NDArray[np.float64], now: float) -> list[int]:
+        """Whom to compare now: at most 1,000 of the codes whose age in seconds is beyond patience."""
+        silent = codes[ages > self._patience].tolist()
+        self.stale.intersection_update(silent)  # who spoke again is well
+        self._compared_at = {code: at for code, at in self._compared_at.items() if now - at <= self._patience}
+        return [code for code in silent if code not in self._compared_at][:SUSPECTS_A_ROUND]
+
+    def compared(self, codes: list[int], now: float) -> None:
+        self._compared_at.update(dict.fromkeys(codes, now))
+
+    def missed(self, code: int) -> bool:
+        """The quote knows trades that we were not sent. Returns whether that is news."""
+        if code in self.stale:
+            return False
+        self.stale.add(code)
+        self.found += 1
+        return True
+
+
+def trades_missed(ours: NDArray[np.void], quotes: NDArray[np.void], settled_before: int) -> NDArray[np.bool_]:
+    """Whether each quote tells of a trade that our row does not know (rows of the same instruments, in order).
+
+    Trades at or after `settled_before` (seconds since 1970, exchange time) may still be on their way to us.
+    """
+    newer = (quotes["last_traded_at"] > ours["last_traded_at"]) & (quotes["volume"] != ours["volume"])
+    return np.asarray(newer & (quotes["last_traded_at"] < settled_before), np.bool_)

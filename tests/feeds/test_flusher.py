@@ -1,0 +1,60 @@
+"""What could not be sent waits merged: one row a code, no extreme and no gap lost."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds.core.tick import TICK, TickFlag
+from feeds.flusher import Unsent, merged
+
+CUT = st.dictionaries(
+    st.integers(1, 6), st.tuples(st.integers(1, 99), st.integers(0, 9), st.sampled_from([0, 2])), min_size=1
+)
+
+
+def rows(cut: dict[int, tuple[int, int, int]]) -> np.ndarray:
+    """Rows of (last price, half the spread of the extremes, flags); no spread means no trade."""
+    made = np.zeros(len(cut), TICK)
+    made["code"] = list(cut)
+    for row, (price, spread, flags) in zip(made, cut.values(), strict=True):
+        row["last_price"], row["flags"] = price, flags
+        row["low"], row["high"] = (price, price + spread) if spread else (0, 0)
+    return made
+
+
+@given(st.lists(CUT, min_size=1, max_size=6))
+def test_merging_cuts_equals_one_long_cut(cuts):
+    waiting = rows(cuts[0])
+    for cut in cuts[1:]:
+        waiting = merged(waiting, rows(cut))
+    assert sorted(waiting["code"].tolist()) == sorted({code for cut in cuts for code in cut})
+    for row in waiting:
+        mine = [cut[int(row["code"])] for cut in cuts if int(row["code"]) in cut]
+        trades = [(price, price + spread) for price, spread, _ in mine if spread]
+        assert row["last_price"] == mine[-1][0]
+        assert row["low"] == min((low for low, _ in trades), default=0)
+        assert row["high"] == max((high for _, high in trades), default=0)
+        assert bool(row["flags"] & TickFlag.GAP) == any(flags for _, _, flags in mine)
+
+
+def test_the_oldest_packet_is_the_first_one_that_waits():
+    unsent = Unsent()
+    cut = rows({1: (10, 1, 0), 2: (20, 1, 0)})
+    cut["received_at"] = [900, 700]
+    unsent.add(cut, since=600)
+    later = rows({1: (11, 1, 0)})
+    later["received_at"] = 950
+    unsent.add(later, since=900)
+    assert unsent.oldest_received_at == 700
+    unsent.clear()
+    assert (len(unsent.rows), unsent.oldest_received_at) == (0, 0)
+
+
+def test_a_row_that_only_changed_its_flags_is_not_a_packet():
+    unsent = Unsent()
+    cut = rows({1: (10, 0, 0)})
+    cut["received_at"] = 500
+    unsent.add(cut, since=600)
+    assert (len(unsent.rows), unsent.oldest_received_at) == (1, 0)
