@@ -280,7 +280,7 @@ class Planner:
             while waiting and (len(self._connection_of) < self.limits.total or self._evict(rank, changes)):
                 code, _ = waiting.popitem(last=False)
                 self._placed[rank][code] = None
-                changes.added.append((self._put_on(code, self._lightest(), rank), code))
+                changes.added.append((self._put_on(code, self._place_for(rank), rank), code))
 
     def _evict(self, rank: _Rank, changes: _Changes) -> bool:
         """Make room for `rank`: of the lowest rank below it, whoever came last has to wait again."""
@@ -306,6 +306,13 @@ class Planner:
             self._put_on(code, lightest, _Rank.TIER_A)
             changes.left.append((donor, code))
             changes.entered.append((lightest, code))
+
+    def _place_for(self, rank: _Rank) -> int:
+        """Where a new one goes. What never moves is levelled by itself: the loads stay level when Tier A goes."""
+        if rank is _Rank.TIER_A:
+            return self._lightest()
+        with_room = (c for c, members in enumerate(self._members) if len(members) < self.limits.per_connection)
+        return min(with_room, key=lambda c: (len(self._members[c]) - len(self._movable[c]), len(self._members[c])))
 
     def _lightest(self) -> int:
         return min(range(len(self._members)), key=lambda connection: len(self._members[connection]))

@@ -73,6 +73,21 @@ def test_the_shipped_tier_b_loads_evenly_and_the_references_even_it_out() -> Non
     assert planner.counts() == {TIER_B: 2272, REFERENCE: 8, TIER_A: 0}
 
 
+def test_loads_are_level_again_when_tier_a_has_gone_however_the_chains_moved_meanwhile() -> None:
+    planner = Planner()
+    planner.want("chains", options(1, TIER_B_SHIPPED), TIER_B)
+    planner.want("references", indices(8), REFERENCE)
+    planner.plan()
+    for moved in range(1, 200):
+        planner.want(f"watchlist {moved}", options(100_000 + 37 * moved, 37), TIER_A)
+        planner.want("chains", options(1 + 2 * moved, TIER_B_SHIPPED), TIER_B)
+        planner.plan()
+    for moved in range(1, 200):
+        planner.withdraw(f"watchlist {moved}")
+    planner.plan()
+    assert planner.loads == [456, 456, 456, 456, 456]
+
+
 def test_a_cycle_with_nothing_to_do_has_no_steps() -> None:
     planner = Planner()
     planner.want("watchlist 1", options(1, 42), TIER_A)
