@@ -26,7 +26,7 @@ TICK = np.dtype(
         ("last_traded_at", "<i8"),  # seconds since 1970 UTC (the wire's IST already corrected); 0 = never
         ("volume", "<i8"),  # of the day
         ("last_price", "<i4"),  # paise, as all prices here; 0 = none seen yet
-        ("low", "<i4"),  # lowest and highest trade price since the previous batch: conflation loses no stop
+        ("low", "<i4"),  # trade prices since the previous batch, 0 = no trade: conflation loses no stop
         ("high", "<i4"),
         ("average_price", "<i4"),
         ("day_open", "<i4"),
