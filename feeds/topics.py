@@ -52,10 +52,12 @@ class TopicKind:
 
     changes_itself: ClassVar[bool] = False
     """True: the details are asked for again each second (the ops page), and there are no rows."""
+    open_to_all: ClassVar[bool] = False
+    """True: every signed-in user may join, and nobody need be asked."""
 
     def authorise(self, user: User, name: str) -> bool:
         """Whether this user may join. What may not be joined looks the same as what does not exist."""
-        raise NotImplementedError
+        return self.open_to_all
 
     def contents(self, name: str) -> TopicContents | None:
         raise NotImplementedError
@@ -113,10 +115,9 @@ def changed(*names: str) -> None:
 
 
 class InstrumentTopics(TopicKind):
-    """`instrument.NSE_FNO.49081`: one listed instrument with five levels of depth. Open to every user."""
+    """`instrument.NSE_FNO.49081`: one listed instrument with five levels of depth."""
 
-    def authorise(self, user: User, name: str) -> bool:
-        return True
+    open_to_all: ClassVar[bool] = True
 
     def contents(self, name: str) -> TopicContents | None:
         return self.contents_of([name]).get(name)
@@ -170,13 +171,12 @@ class ChainName:
 
 
 class ChainTopics(TopicKind):
-    """One underlying's options of one expiry: its reference first, then the contracts by strike. Open to every user.
+    """One underlying's options of one expiry: its reference first, then the contracts by strike.
 
     An always-on chain shows the window that its definition resolved to; any other shows what is listed.
     """
 
-    def authorise(self, user: User, name: str) -> bool:
-        return True
+    open_to_all: ClassVar[bool] = True
 
     def contents(self, name: str) -> TopicContents | None:
         chain = ChainName.parse(name)

@@ -1,0 +1,53 @@
+"""The way out to one browser: the server's own send, and the transport under it where it can be reached."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+ABORT_AFTER_SECONDS = 1.0
+"""A browser that does not read does not read the close frame either; then its buffers are taken back."""
+
+
+class Link:
+    """Sends texts and closes. daphne and uvicorn hide the transport differently, and daphne never says it is full."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.closed = False
+
+    async def send(self, text: str) -> None:
+        await self._send({"type": "websocket.send", "text": text})
+
+    async def close(self, code: int) -> None:
+        """Send the close frame, and soon after drop what is left of the connection."""
+        if self.closed:
+            return
+        self.closed = True
+        await self._send({"type": "websocket.close", "code": code})
+        asyncio.get_running_loop().call_later(ABORT_AFTER_SECONDS, self._abort)
+
+    def buffered(self) -> int:
+        """Bytes that the kernel has not taken yet; 0 where that cannot be seen."""
+        transport = transport_of(self._send)
+        if hasattr(transport, "get_write_buffer_size"):
+            return int(transport.get_write_buffer_size())
+        if hasattr(transport, "_tempDataLen"):
+            return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
+        return 0
+
+    def _abort(self) -> None:
+        transport = transport_of(self._send)
+        abort = getattr(transport, "abortConnection", None) or getattr(transport, "abort", None)
+        if abort is not None:
+            abort()
+
+
+def transport_of(send: Send) -> Any:
+    """daphne's send is a partial that holds its protocol, uvicorn's is a method of it."""
+    protocol = send.args[0] if isinstance(send, partial) and send.args else getattr(send, "__self__", None)
+    return getattr(protocol, "transport", None)

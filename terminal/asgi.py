@@ -1,0 +1,16 @@
+"""What daphne and uvicorn serve: Django for HTTP, the market's websocket beside it."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "terminal.settings")
+django_application = get_asgi_application()  # sets Django up, before anything that uses its models is imported
+
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+
+from terminal.routing import websockets  # noqa: E402
+
+application = ProtocolTypeRouter({"http": django_application, "websocket": websockets})

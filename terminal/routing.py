@@ -1,0 +1,31 @@
+"""The websocket paths."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.routing import URLRouter
+from django.urls import re_path
+
+from feeds.consumers import MarketConsumer
+from feeds.core.protocol import CloseCode
+from terminal.admission import ProjectAdmission
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def no_such_path(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Accepted first, so that a script can read why; without this the server logs a traceback and answers 500."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": CloseCode.UNKNOWN_PATH})
+
+
+websockets = URLRouter(
+    [
+        re_path(r"^ws/market$", MarketConsumer.as_asgi(admission=ProjectAdmission())),
+        re_path(r"", no_such_path),
+    ]
+)
