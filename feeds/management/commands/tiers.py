@@ -113,7 +113,9 @@ def _remarks(day: date, calendar: Calendar) -> list[str]:
         if not calendar.covers(exchange, day):
             remarks.append(f"{exchange}: provisional, the calendar ends on {calendar.last_day_of(exchange)}")
         if not calendar.is_trading_day(exchange, day):
-            remarks.append(f"{exchange}: not a trading day {calendar.day_name(exchange, day)}".rstrip())
+            remarks.append(
+                ", ".join(filter(None, [f"{exchange}: not a trading day", calendar.day_name(exchange, day)]))
+            )
     return remarks
 
 
