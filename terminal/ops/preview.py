@@ -10,7 +10,7 @@ from feeds.clock import exchange_today
 from feeds.core.chains import Chain, Sides
 from feeds.core.expiries import Slot, Slots, expiry_dates, expiry_slots
 from feeds.core.instrument import ExchangeSegment
-from terminal.ops.status import current_calendar
+from feeds.selectors import market_calendar
 
 SLOT_FIELDS = ("weekly", "monthly", "quarterly", "half_yearly")
 SLOT_LIMIT = 60
@@ -21,7 +21,7 @@ def preview_of(fields: Mapping[str, str]) -> dict[str, Any]:
     """The preview of an editor's unsaved fields, or {"error": sentence} while they are not a chain."""
     try:
         chain = chain_of(fields)
-        slots = expiry_slots(chain.underlying, chain.segment, chain.slots, exchange_today(), current_calendar())
+        slots = expiry_slots(chain.underlying, chain.segment, chain.slots, exchange_today(), market_calendar())
     except (ValueError, KeyError) as error:
         return {"error": str(error.args[0]) if isinstance(error, PreviewError) else "No expiry rule fits these fields."}
     return preview(chain, slots, exchange_today())

@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from feeds import selectors
 from feeds.bus import REDIS_ERRORS, feed_statuses, last_flushes
 from feeds.clock import exchange_now, wall_nanoseconds
-from feeds.core.calendar import Calendar, Exchange, HolidayRecord, shipped_calendar
 from feeds.core.instrument import ExchangeSegment
-from feeds.models import AuditEntry, ChainDefinition, ChainState, DhanAccount, Holiday, JobRun
+from feeds.models import AuditEntry, ChainDefinition, ChainState, DhanAccount, JobRun
+from feeds.web_status import web_statuses
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 RECENT = 6
 """Rows of job runs and audit entries: what fits beside each other without scrolling."""
-PHASE_SEGMENTS = (
+MARKETS = (
     ("NSE and BSE equity", ExchangeSegment.NSE_EQ),
     ("NSE and BSE F&O", ExchangeSegment.NSE_FNO),
     ("MCX", ExchangeSegment.MCX_COMM),
@@ -27,19 +28,20 @@ CLASSES = ("tier_b", "references", "tier_a")
 def ops_status() -> dict[str, Any]:
     """Everything the dashboard shows; times are epoch milliseconds. What cannot be read says so, and the rest stays."""
     try:
-        spoken, flushed, redis_answers = feed_statuses(), last_flushes(), True
+        spoken, flushed, webs = feed_statuses(), last_flushes(), web_statuses()
     except REDIS_ERRORS:
-        spoken, flushed, redis_answers = {}, {}, False
+        spoken, flushed, webs = {}, {}, None
     accounts = [
         account_status(account, spoken.get(account.pk), flushed.get(account.pk))
         for account in DhanAccount.objects.order_by("pk")
     ]
     return {
         "at": wall_nanoseconds() // NANOSECONDS_PER_MILLISECOND,
-        "redis": redis_answers,
-        "clock": clock_status(exchange_now(), current_calendar()),
+        "redis": webs is not None,
+        "clock": clock_status(exchange_now()),
         "accounts": accounts,
         "totals": totals(accounts),
+        "browsers": sum(web["browsers"] for web in webs) if webs else None,
         "chains": chains(spoken),
         "jobs": jobs(),
         "audit": audit_trail(),
@@ -82,22 +84,13 @@ def totals(accounts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def current_calendar() -> Calendar:
-    return shipped_calendar(
-        HolidayRecord(row.exchange, row.date, row.name, row.morning_open, row.evening_open, row.known_from)
-        for row in Holiday.objects.all()
-    )
-
-
-def clock_status(now: datetime, calendar: Calendar) -> dict[str, Any]:
-    """Exchange time (its wall clock in IST as text, and epoch ms so that the page can tick) and each market's phase."""
-    day = now.date()
-    names = {name for exchange in Exchange if (name := calendar.day_name(exchange, day))}
+def clock_status(now: datetime) -> dict[str, Any]:
+    """Exchange time as epoch ms, so that the page can tick, and each market's phase."""
+    statuses = {status.segment: status for status in selectors.market_status(now)}
     return {
         "at": int(now.timestamp() * 1000),
-        "phases": [{"market": label, "phase": calendar.phase(segment, now)} for label, segment in PHASE_SEGMENTS],
-        "day_names": sorted(names),
-        "provisional": not calendar.covers(Exchange.NSE_BSE, day),
+        "phases": [{"market": label, "phase": statuses[segment].phase} for label, segment in MARKETS],
+        "day_names": sorted({status.holiday for status in statuses.values() if status.holiday}),
     }
 
 

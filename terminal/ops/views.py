@@ -27,6 +27,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
         "status": ops_status(),
         "status_url": reverse("admin:ops_status"),
         "poll_milliseconds": POLL_MILLISECONDS,
+        "chain_url": reverse("admin:feeds_chaindefinition_changelist"),
         "action_url": reverse("admin:ops_action", args=["_"]).removesuffix("_"),
         "may_operate": request.user.has_perm(OPERATE),
         "may_edit_chains": request.user.has_perm("feeds.view_chaindefinition"),

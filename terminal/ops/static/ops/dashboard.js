@@ -1,0 +1,261 @@
+// The operations dashboard: asks for one reading of the system each second and draws it. No figure is kept
+// looking alive: when the answers stop, the page says since when.
+"use strict";
+
+const boot = JSON.parse(document.getElementById("ops-data").textContent);
+const STALE_AFTER = 4000; // four missed answers
+const HISTORY = 90; // readings in the little graph
+const IST = "Asia/Kolkata";
+
+const state = { reading: boot.status, heardAt: Date.now(), failing: false, packets: [] };
+
+// --- small words -------------------------------------------------------------------------------------
+
+const number = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-IN"));
+const milliseconds = (value) =>
+  value === null || value === undefined ? "–" : value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
+const clockText = (epoch, zone = IST) =>
+  new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(epoch);
+const dayText = (epoch) =>
+  new Intl.DateTimeFormat("en-GB", { timeZone: IST, weekday: "short", day: "numeric", month: "short", year: "numeric" }).format(epoch);
+const sentence = (text) => text.charAt(0) + text.slice(1).toLowerCase().replaceAll("_", " ");
+
+function ago(epoch) {
+  const seconds = Math.max(0, (Date.now() - epoch) / 1000);
+  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
+}
+
+function age(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  return seconds < 10 ? `${seconds.toFixed(1)} s` : seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
+// --- elements ----------------------------------------------------------------------------------------
+
+function element(tag, attributes, ...children) {
+  const node = tag === "svg" || tag === "polyline" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
+  return node;
+}
+
+// Redrawing must not take the keyboard's place away: what had the focus is found again by its data-key.
+function draw(id, ...children) {
+  const place = document.getElementById(id);
+  const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  place.replaceChildren(...children.flat());
+  if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+const STATE_TONES = {
+  LIVE: "good", OPEN: "good", CONNECTED: "good", SUBSCRIBED: "good", DONE: "good",
+  STALE: "warn", CONNECTING: "warn", BACKING_OFF: "warn", BACKOFF: "warn", WAITING: "warn", RUNNING: "warn", SYNCING: "warn", STARTING: "warn",
+  DOWN: "bad", BLOCKED: "bad", STOPPED: "bad", FAILED: "bad", CLOSED: "bad",
+};
+const badge = (name) => element("span", { class: `ops-badge ops-${STATE_TONES[name] || "quiet"}` }, sentence(String(name)));
+const heading = (title, ...rest) => element("header", { class: "ops-heading" }, element("h2", {}, title), ...rest);
+const empty = (text) => element("p", { class: "ops-empty" }, text);
+
+function actionLink(name, label, query) {
+  if (!boot.may_operate) return null;
+  const search = new URLSearchParams(query).toString();
+  return element("a", { class: "ops-link", href: `${boot.action_url}${name}?${search}`, "data-key": `${name}?${search}` }, label);
+}
+
+function table(columns, rows, foot) {
+  const cell = (tag) => (value, index) => element(tag, { class: columns[index].kind || null, scope: tag === "th" ? "col" : null }, value);
+  return element("div", { class: "ops-scroll", tabindex: "0" },
+    element("table", {},
+      element("thead", {}, element("tr", {}, columns.map((column) => column.title).map(cell("th")))),
+      element("tbody", {}, rows.map((row) => element("tr", { class: row.tone || null }, row.cells.map(cell("td"))))),
+      foot ? element("tfoot", {}, element("tr", {}, foot.map(cell("td")))) : null));
+}
+
+// --- the parts of the page ---------------------------------------------------------------------------
+
+function capacityBar(figures) {
+  const parts = [["tier-b", "Tier B", figures.tier_b], ["reference", "References", figures.references], ["tier-a", "Tier A", figures.tier_a]];
+  const free = Math.max(0, figures.capacity - parts.reduce((sum, part) => sum + (part[2] || 0), 0));
+  const width = (value) => `width:${figures.capacity ? Math.max((100 * (value || 0)) / figures.capacity, value ? 0.4 : 0) : 0}%`;
+  return element("div", { class: "ops-capacity" },
+    element("div", { class: "ops-stack", role: "img", "aria-label": `${number(figures.capacity - free)} of ${number(figures.capacity)} instruments` },
+      parts.map(([kind, , value]) => element("span", { class: `ops-part ops-${kind}`, style: width(value) }))),
+    element("dl", { class: "ops-legend" },
+      [...parts, ["free", "Free", free]].map(([kind, label, value]) =>
+        element("div", {}, element("dt", {}, element("i", { class: `ops-swatch ops-${kind}` }), label), element("dd", {}, number(value))))));
+}
+
+function sparkline(values) {
+  const most = Math.max(1, ...values);
+  const points = values.map((value, index) => `${(100 * index) / Math.max(1, HISTORY - 1)},${(28 - (26 * value) / most).toFixed(1)}`).join(" ");
+  return element("svg", { class: "ops-spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" }, element("polyline", { points }));
+}
+
+const tile = (label, value, note, extra) =>
+  element("div", { class: "ops-tile" }, element("span", { class: "ops-label" }, label), element("strong", {}, value), element("span", { class: "ops-note" }, note || ""), extra);
+
+function drawTiles({ totals, browsers }) {
+  const speaks = totals.capacity > 0;
+  const share = speaks ? `${((100 * totals.used) / totals.capacity).toFixed(1)} % of ${number(totals.capacity)}` : "no feed speaks";
+  draw("ops-tiles",
+    tile("Subscribed", speaks ? number(totals.used) : "–", share),
+    tile("Packets a second", speaks ? number(totals.packets_per_second) : "–", "all connections", sparkline(state.packets)),
+    tile("Lag p99", milliseconds(totals.lag_ms_p99), "exchange to this server"),
+    tile("Reconnects", speaks ? number(totals.reconnects) : "–", "since the feeds started"),
+    tile("Browsers", number(browsers), browsers === null ? "no web process speaks" : "listening now"));
+}
+
+const CONNECTION_COLUMNS = [
+  { title: "#" }, { title: "State" }, { title: "Since" }, { title: "Subscribed", kind: "num" }, { title: "Packets/s", kind: "num" },
+  { title: "Age", kind: "num" }, { title: "Lag p50 / p99", kind: "num" }, { title: "Reconnects", kind: "num" }, { title: "Last reason", kind: "text" }, { title: "" },
+];
+
+function connectionRow(account, connection) {
+  const shown = connection.index + 1; // people count from 1
+  const subscribed = connection.subscribed === connection.placed ? number(connection.subscribed) : `${number(connection.subscribed)} of ${number(connection.placed)}`;
+  return {
+    cells: [
+      shown, badge(connection.state), connection.since ? clockText(connection.since) : "–",
+      element("span", { title: "subscribed of 5,000" }, subscribed, element("meter", { min: 0, max: 5000, value: connection.subscribed || 0 })),
+      number(connection.packets_per_second), age(connection.age_seconds),
+      `${milliseconds(connection.lag_ms_p50)} / ${milliseconds(connection.lag_ms_p99)}`,
+      number(connection.reconnects), connection.last_reason || "–",
+      actionLink("reconnect", "Reconnect", { account: account.account, connection: shown }) || "",
+    ],
+  };
+}
+
+function accountCard(account) {
+  const links = [actionLink("resync", "Resync", { account: account.account }), actionLink("reseed", "Reseed", { account: account.account })];
+  const since = account.since ? `since ${clockText(account.since)}` : "";
+  const body = account.capacity
+    ? [capacityBar(account), account.connections.length ? table(CONNECTION_COLUMNS, account.connections.map((connection) => connectionRow(account, connection))) : empty("No connection has been dialled yet.")]
+    : [empty(account.enabled
+        ? `The feed process of ${account.name} is not running. ${account.last_batch_at ? `Its last batch is of ${clockText(account.last_batch_at)} (${ago(account.last_batch_at)}).` : "It has never published a batch here."}`
+        : `${account.name} is disabled: no connection is dialled.`)];
+  return element("section", { class: "ops-card" },
+    heading(`Feed ${account.name}`, badge(account.state), element("span", { class: "ops-note" }, since), element("span", { class: "ops-links" }, links)), ...body);
+}
+
+const CHAIN_COLUMNS = [
+  { title: "Chain" }, { title: "ATM", kind: "num" }, { title: "Reference", kind: "text" }, { title: "Nominal", kind: "num" }, { title: "Unique", kind: "num" },
+  { title: "Listed", kind: "num" }, { title: "Subscribed", kind: "num" }, { title: "Why fewer", kind: "text" },
+];
+
+function whyFewer(chain) {
+  if (!chain.enabled) return "disabled";
+  if (!chain.resolved) return "not resolved yet";
+  const reasons = new Map();
+  for (const missing of chain.missing) reasons.set(missing.reason, (reasons.get(missing.reason) || 0) + missing.count);
+  const shared = chain.nominal - chain.unique - (reasons.get("NOT_KNOWN") || 0);
+  const words = [...reasons].map(([reason, count]) => `${number(count)} ${sentence(reason).toLowerCase()}`);
+  if (shared > 0) words.unshift(`${number(shared)} on a shared date`);
+  if (chain.subscribed !== null && chain.subscribed < chain.listed) words.push(`${number(chain.listed - chain.subscribed)} not subscribed`);
+  return words.join(", ") || "–";
+}
+
+function chainRow(chain) {
+  const name = element("span", { class: "ops-name" }, boot.may_edit_chains
+    ? element("a", { class: "ops-strong", href: `${boot.chain_url}${chain.id}/change/`, "data-key": `chain${chain.id}` }, chain.underlying)
+    : element("b", {}, chain.underlying), element("small", {}, sentence(chain.segment).replace("Nse fno", "NSE F&O").replace("Bse fno", "BSE F&O").replace("Mcx comm", "MCX")));
+  const figures = ["nominal", "unique", "listed", "subscribed"].map((key) => number(chain[key]));
+  return { tone: chain.enabled ? null : "ops-faded", cells: [name, chain.atm_strike ? number(chain.atm_strike / 100) : "–", chain.reference || "–", ...figures, whyFewer(chain)] };
+}
+
+function drawChains({ chains }) {
+  const sum = (key) => (chains.every((chain) => chain[key] === null || chain[key] === undefined) ? "–" : number(chains.reduce((total, chain) => total + (chain[key] || 0), 0)));
+  const note = element("span", { class: "ops-note" }, "Tier B, always on");
+  draw("ops-chains", heading("Option chains", note),
+    chains.length ? table(CHAIN_COLUMNS, chains.map(chainRow), ["In sum", "", "", sum("nominal"), sum("unique"), sum("listed"), sum("subscribed"), ""])
+      : empty("No chain is defined yet. Add one under Chain definitions."));
+}
+
+function drawJobs({ jobs }) {
+  const columns = [{ title: "Job" }, { title: "Trading date" }, { title: "Status" }, { title: "Finished", kind: "num" }];
+  const rows = jobs.map((job) => ({ cells: [sentence(job.job).replaceAll("-", " "), job.trading_date, badge(job.status), job.finished_at ? `${clockText(job.finished_at)}, ${ago(job.finished_at)}` : job.attempts > 1 ? `attempt ${job.attempts}` : "–"] }));
+  draw("ops-jobs", heading("End of day and rebuild", element("span", { class: "ops-note" }, "last run of each job")), jobs.length ? table(columns, rows) : empty("No job has run in this database yet."));
+}
+
+function drawAudit({ audit }) {
+  const columns = [{ title: "When" }, { title: "Who" }, { title: "What", kind: "text" }];
+  const rows = audit.map((entry) => ({ cells: [element("span", { title: new Date(entry.at).toISOString() }, ago(entry.at)), entry.actor, element("span", {}, `${entry.action} ${entry.target}`, entry.reason ? element("small", {}, ` “${entry.reason}”`) : null)] }));
+  draw("ops-audit", heading("Latest actions", element("span", { class: "ops-note" }, "audit trail")), audit.length ? table(columns, rows) : empty("Nobody has changed anything yet."));
+}
+
+function drawBanners({ redis, accounts }) {
+  const banners = [];
+  if (!redis) banners.push(["bad", "Redis does not answer: feed figures are missing, chains and jobs below come from the database."]);
+  for (const account of accounts.filter((each) => each.enabled && each.state === "DOWN")) {
+    banners.push(["bad", account.last_batch_at ? `${account.name}: no data since ${clockText(account.last_batch_at)} (${ago(account.last_batch_at)}). Prices on screens are last values.` : `${account.name}: no data yet, its feed process has not started.`]);
+  }
+  for (const account of accounts.filter((each) => each.state === "STALE")) banners.push(["warn", `${account.name}: some instruments are silent while their market trades.`]);
+  if (!accounts.length) banners.push(["warn", "No Dhan account yet. Add one under Dhan accounts, then start its feed process."]);
+  draw("ops-banners", banners.map(([tone, text]) => element("p", { class: `ops-banner ops-${tone}`, role: "alert" }, text)));
+}
+
+function drawClock() {
+  const { clock } = state.reading;
+  const now = clock.at + (state.failing ? 0 : Date.now() - state.heardAt);
+  document.getElementById("ops-time").textContent = clockText(now);
+  document.getElementById("ops-date").textContent = [dayText(now), "IST", ...clock.day_names].join(" · ");
+}
+
+function drawPhases() {
+  const { clock } = state.reading;
+  draw("ops-phases", clock.phases.map(({ market, phase }) => element("span", { class: "ops-phase" }, element("small", {}, market), element("b", { class: phase === "CONTINUOUS" ? "ops-open" : "" }, sentence(phase)))));
+}
+
+function drawLive() {
+  const place = document.getElementById("ops-live");
+  const silent = state.failing && Date.now() - state.heardAt > STALE_AFTER;
+  place.dataset.tone = document.hidden ? "quiet" : silent ? "bad" : state.failing ? "warn" : "good";
+  place.lastElementChild.textContent = document.hidden ? "Paused" : silent ? `No answer since ${clockText(state.heardAt)}` : state.failing ? "Waiting for an answer" : "Live";
+  document.getElementById("ops").classList.toggle("ops-silent", silent);
+}
+
+function drawAll() {
+  const { reading } = state;
+  drawPhases();
+  drawBanners(reading);
+  drawTiles(reading);
+  draw("ops-accounts", reading.accounts.map(accountCard));
+  drawChains(reading);
+  drawJobs(reading);
+  drawAudit(reading);
+}
+
+// --- asking ------------------------------------------------------------------------------------------
+
+async function ask() {
+  const response = await fetch(boot.status_url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(STALE_AFTER), redirect: "manual" });
+  if (response.type === "opaqueredirect") return location.reload(); // the session is over: the login page says so
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  state.reading = await response.json();
+  state.heardAt = Date.now();
+  state.packets = [...state.packets, state.reading.totals.packets_per_second].slice(-HISTORY);
+  drawAll();
+}
+
+async function tick() {
+  if (!document.hidden) {
+    try {
+      await ask();
+      state.failing = false;
+    } catch {
+      state.failing = true;
+    }
+  }
+  drawLive();
+  setTimeout(tick, boot.poll_milliseconds);
+}
+
+document.addEventListener("visibilitychange", drawLive);
+setInterval(drawClock, 250);
+drawClock();
+drawAll();
+tick();
