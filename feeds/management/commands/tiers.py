@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from feeds import clock
@@ -16,7 +17,7 @@ from feeds.core.chains import SHIPPED_CHAINS, Chain, Missing, ResolvedChain, ref
 from feeds.core.expiries import Slot, expiry_slots
 from feeds.core.instrument import OPTION_TYPES, InstrumentKey
 from feeds.core.listing import NumberedContract, Series, listed_options, number_contracts, rule_listing, underlyings
-from feeds.core.subscriptions import Planner, SubscriptionClass
+from feeds.core.subscriptions import Limits, Planner, SubscriptionClass
 
 FIRST_DATE, LAST_DATE = date(2025, 1, 1), date(2035, 12, 31)
 """From the first day of the shipped calendar to where rule-made ids still hold its farthest expiry."""
@@ -99,7 +100,14 @@ def _reference(resolved: ResolvedChain, futures: list[NumberedContract]) -> Inst
 
 def _placement(chains: list[ResolvedChain]) -> list[int]:
     """How the planner spreads Tier B over the connections, before references even it out."""
-    planner = Planner()
+    limits = Limits(
+        connections=settings.FEED_CONNECTIONS,
+        per_connection=settings.FEED_INSTRUMENTS_PER_CONNECTION,
+        per_message=settings.FEED_INSTRUMENTS_PER_MESSAGE,
+        total=settings.FEED_INSTRUMENTS_TOTAL,
+        spread=settings.FEED_SPREAD_LIMIT,
+    )
+    planner = Planner(limits)
     for resolved in chains:
         codes = [contract.key.code for contract in resolved.contracts]
         planner.want(resolved.chain.underlying, codes, SubscriptionClass.TIER_B)
