@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import httpx
 from django.conf import settings
 from django.db import connection, transaction
 
-from feeds.core.instrument import OptionType
+from feeds.core.instrument import ExchangeSegment, OptionType
+from feeds.core.price import PAISE_PER_RUPEE
 from feeds.dhan.master import MasterError, MasterRow, MasterSkip, UnreadableMaster, read_master
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,9 @@ COLUMNS = (
 )  # fmt: skip
 FACTS = COLUMNS[1:]
 
-CREATE = f"CREATE TEMPORARY TABLE master ON COMMIT DROP AS SELECT {', '.join(COLUMNS)} FROM feeds_instrument LIMIT 0"
+CREATE = f"""
+CREATE TEMPORARY TABLE master ON COMMIT DROP AS SELECT {", ".join(COLUMNS)} FROM feeds_instrument LIMIT 0
+"""  # noqa: S608 constants only
 COPY = f"COPY master ({', '.join(COLUMNS)}) FROM STDIN"
 MERGE = f"""
 INSERT INTO feeds_instrument AS known ({", ".join(COLUMNS)}, is_listed, listed_on)
@@ -53,6 +57,9 @@ DELIST = """
 UPDATE feeds_instrument AS known SET is_listed = FALSE
 WHERE known.is_listed AND NOT EXISTS (SELECT 1 FROM master WHERE master.code = known.code)
 """
+COUNT_LISTED = "SELECT count(*) FROM feeds_instrument WHERE is_listed AND (expiry IS NULL OR expiry >= %s)"
+TIDY = "SELECT gin_clean_pending_list('instrument_search'), gin_clean_pending_list('instrument_search_spots')"
+"""New words wait in a list that every search would read through; here they are sorted in."""
 
 WORD = re.compile(r"[a-z0-9]+")
 
@@ -144,9 +151,7 @@ def _wanted(
 
 def _judge(cursor: Any, report: ImportReport) -> None:
     """Refuse what cannot be a whole master, before anything of it is believed."""
-    cursor.execute(
-        "SELECT count(*) FROM feeds_instrument WHERE is_listed AND (expiry IS NULL OR expiry >= %s)", [report.day]
-    )
+    cursor.execute(COUNT_LISTED, [report.day])
     (listed,) = cursor.fetchone()
     if report.rows == 0:
         raise MasterRefused(f"the master has no row that we can use ({report.errors} bad ones)")
@@ -163,6 +168,9 @@ def _merge(cursor: Any, report: ImportReport) -> None:
     report.written = cursor.rowcount
     cursor.execute(DELIST)
     report.delisted = cursor.rowcount
+    cursor.execute("DROP TABLE master")
+    cursor.execute(TIDY)
+    cursor.execute("ANALYZE feeds_instrument")
 
 
 def _values(row: MasterRow) -> tuple[Any, ...]:
@@ -171,34 +179,49 @@ def _values(row: MasterRow) -> tuple[Any, ...]:
         row.underlying_symbol, row.underlying_security_id, row.expiry, row.strike,
         row.option_type.value if row.option_type else "", row.lot_size, row.tick_size, row.multiplier,
         row.freeze_quantity, row.lower_limit, row.upper_limit, row.isin, row.series, row.expiry_flag,
-        " ".join(search_words(row)),
+        " ".join(sorted(search_words(row))),
     )  # fmt: skip
 
 
-def search_words(row: MasterRow) -> list[str]:
+def search_words(row: MasterRow) -> set[str]:
     """The words by which a search finds an instrument: lower-case letters and digits only, each once.
 
     Both ways to write a name with a sign in it are there (m&m: "mm" beside "m", "m"). Contracts get their own
     terms and not the symbol squeezed together, which would be 200,000 words that nobody types.
     """
-    words = WORD.findall(f"{row.underlying_symbol} {row.name}".lower()) + [squeezed(row.underlying_symbol)]
-    if row.expiry is None:
-        words += [squeezed(row.symbol), row.instrument_type.value.lower()]
-    else:
-        words += _contract_words(row, row.expiry)
-    return sorted({word for word in words if word})
+    words = {*WORD.findall(row.name.lower()), *_underlying_words(row.underlying_symbol), _exchange_word(row)}
+    words.update(_spot_words(row) if row.expiry is None else _contract_words(row, row.expiry))
+    words.discard("")
+    return words
 
 
-def _contract_words(row: MasterRow, expiry: date) -> list[str]:
-    month = f"{expiry:%b}".lower()
-    words = [month, f"{expiry:%B}".lower(), str(expiry.day), str(expiry.year), f"{month}{expiry.year}"]
-    words += [f"{expiry.day}{month}", f"{expiry.day}{month}{expiry.year}", expiry.isoformat().replace("-", "")]
-    if row.strike is not None:
-        rupees, paise = divmod(row.strike, 100)
-        words += [str(rupees)] + ([f"{paise:02d}"] if paise else [])
+def _exchange_word(row: MasterRow) -> str:
+    return "" if row.key.segment is ExchangeSegment.IDX_I else row.key.segment.name.partition("_")[0].lower()
+
+
+@lru_cache(maxsize=16384)
+def _underlying_words(symbol: str) -> frozenset[str]:
+    return frozenset(WORD.findall(symbol.lower())) | {squeezed(symbol)}
+
+
+def _spot_words(row: MasterRow) -> list[str]:
+    return [squeezed(row.symbol), row.instrument_type.value.lower(), row.series.lower(), row.isin.lower()]
+
+
+def _contract_words(row: MasterRow, expiry: date) -> Iterable[str]:
     if row.option_type is None:
-        return [*words, "fut", "future"]
-    return words + (["ce", "call"] if row.option_type is OptionType.CALL else ["pe", "put"])
+        return {*_expiry_words(expiry), "futures"}
+    side = ("options", "ce", "call") if row.option_type is OptionType.CALL else ("options", "pe", "put")
+    rupees, paise = divmod(row.strike or 0, PAISE_PER_RUPEE)
+    return {*_expiry_words(expiry), *side, str(rupees), f"{paise:02d}" if paise else ""}
+
+
+@lru_cache(maxsize=512)
+def _expiry_words(expiry: date) -> frozenset[str]:
+    """24 February 2026 in the ways that people type it."""
+    month, day, year = f"{expiry:%b}".lower(), expiry.day, expiry.year
+    names = {month, f"{expiry:%B}".lower(), f"{month}{year}", f"{month}{year % 100:02d}"}
+    return frozenset(names | {str(day), str(year), f"{day}{month}", f"{day}{month}{year}", f"{expiry:%Y%m%d}"})
 
 
 def squeezed(text: str) -> str:

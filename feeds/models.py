@@ -56,6 +56,8 @@ class Instrument(models.Model):
             ),
             models.Index(fields=["symbol"], name="instrument_symbol"),
             GinIndex(fields=["search_vector"], name="instrument_search"),
+            # One letter as a prefix matches half of all contracts: indices and shares have their own index.
+            GinIndex(fields=["search_vector"], condition=models.Q(expiry=None), name="instrument_search_spots"),
         ]
         ordering = ["symbol", "code"]
 

@@ -186,7 +186,7 @@ def read_master(lines: Iterable[str], day: date) -> Iterator[MasterRow | MasterS
         if not text.strip("\r\n \x00"):
             continue
         values = _split(text)
-        result = _read_line(line, values, len(header), positions, day)
+        result = _read_line(line, text, values, len(header), positions, day)
         if isinstance(result, MasterRow):
             earlier = seen.setdefault(result.key.code, line)
             if earlier != line:
@@ -227,11 +227,11 @@ def _split(text: str) -> list[str]:
 
 
 def _read_line(
-    line: int, values: list[str], width: int, positions: dict[str, int], day: date
+    line: int, text: str, values: list[str], width: int, positions: dict[str, int], day: date
 ) -> MasterRow | MasterSkip | MasterError:
     if not width <= len(values) <= width + 1:  # one more is the trailing comma that some headers lack
         return MasterError(line, f"{len(values)} fields, the header has {width}")
-    if any(sign in value for value in values for sign in ("\x00", "\ufffd")):
+    if "\x00" in text or "\ufffd" in text:
         return MasterError(line, "not UTF-8 text")
     fields = _Fields(positions, values)
     try:
