@@ -353,6 +353,9 @@ DHAN_QUOTE_SPACING_SECONDS = env_number("DHAN_QUOTE_SPACING_SECONDS", 1.0)
 """Dhan allows one quote request a second; only a simulator told to allow more may be asked faster."""
 MASTER_MINIMUM_SHARE = env_number("MASTER_MINIMUM_SHARE", 0.7)
 """A new master with fewer rows than this share of what is listed looks cut, and changes nothing."""
+SIMULATOR_CLIENT_ID = env("SIMULATOR_CLIENT_ID", "1000000001")
+SIMULATOR_TOKEN = env("SIMULATOR_TOKEN")
+"""The access token that runsimulator accepts. Empty: the one kept under DATA_DIR, generated at the first start."""
 CREDENTIAL_KEYS = env("CREDENTIAL_KEYS")
 """id:base64key[,id:base64key...]; the first encrypts, all decrypt. Empty: one generated under DATA_DIR."""
 
@@ -392,6 +395,9 @@ FEED_FIRST_PACKET_RESENDS = env_integer("FEED_FIRST_PACKET_RESENDS", 2)
 FEED_INSTRUMENT_STALE_SECONDS = timer("FEED_INSTRUMENT_STALE_SECONDS", 60.0)
 LEASE_SECONDS = timer("LEASE_SECONDS", 3.0)
 LEASE_RENEW_SECONDS = timer("LEASE_RENEW_SECONDS", 1.0)
+JOB_CLAIM_SECONDS = timer("JOB_CLAIM_SECONDS", 60.0)
+JOB_MASTER_CLAIM_SECONDS = timer("JOB_MASTER_CLAIM_SECONDS", 600.0)
+JOB_RETRY_SECONDS = timer("JOB_RETRY_SECONDS", 15.0)
 
 # --- fan-out ------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ from feeds.simulator.switches import Unconfirmed
 
 FIRST_PACKETS_PER_STEP = 5000
 """First packets go ahead of the round, but a reconnect of 25,000 is spread over a few steps."""
-LATE_STEPS = 2
-"""Steps that are made up after a pause of the process; the rest of what was missed is left out."""
 
 
 class Slots(NamedTuple):
@@ -70,7 +68,9 @@ class Pump:
         self.sent = np.zeros(len(self.market.codes), FULL)
         self.times_sent = np.zeros(len(self.market.codes), np.int64)
         self._random = np.random.default_rng(self.seed)
+        self._volume_sent = np.zeros(len(self.market.codes), np.uint32)
         self._parts: dict[int, Slots] = {}
+        self._changed: set[int] = set()
         self._round = _joined([])
         self._place = 0
         self._owed = 0.0
@@ -81,12 +81,10 @@ class Pump:
     # --- what the server tells it ---
 
     def subscriptions_changed(self, connection: FeedConnection) -> None:
-        self._parts[connection.number] = self._slots(connection.number, *connection.slots())
-        self._round = _joined([])
+        self._changed.add(connection.number)
 
     def connection_gone(self, connection: FeedConnection) -> None:
-        self._parts.pop(connection.number, None)
-        self._round = _joined([])
+        self._changed.add(connection.number)
 
     def first_packets(self, connection: FeedConnection, codes: list[int], mode: FeedMode) -> None:
         """The state of these instruments goes out with the next step, previous closes at once."""
@@ -112,7 +110,10 @@ class Pump:
         if not len(slots.row):
             return
         times = at - elapsed * (1 - (np.arange(len(slots.row)) + 1) / len(slots.row))
-        packets = self._overridden(slots.row, self.market.packets(slots.row, times))
+        packets = self.market.packets(slots.row, times)
+        if not self.switches.volume_is_cumulative:
+            self._make_volume_incremental(slots.row, packets)
+        self._override(slots.row, packets)
         self._send(slots, packets)
 
     def send_again(self, code: int, seconds_old: float, at: float, times: int = 1) -> int:
@@ -126,8 +127,13 @@ class Pump:
             self.connections()[number].send(data)
         return times
 
-    def last_sent(self, code: int) -> NDArray[np.void]:
-        return self.sent[self._row(code)]
+    def last_sent(self, code: int) -> np.void:
+        """The Full packet, all zeros if none was sent.
+
+        Raises:
+            KeyError: it is not listed.
+        """
+        return cast(np.void, self.sent[self._row(code)])
 
     # --- choosing ---
 
@@ -160,11 +166,20 @@ class Pump:
 
     def _current_round(self) -> Slots:
         """All subscriptions that trade, in an order drawn anew whenever they change."""
-        if not len(self._round.row) and self._parts:
+        if self._changed:
+            self._read_changes()
             slots = _joined(list(self._parts.values()))
             slots = slots.pick(~self.market.silent[slots.row])
             self._round = slots.pick(self._random.permutation(len(slots.row)))
         return self._round
+
+    def _read_changes(self) -> None:
+        connections = self.connections()
+        for number in self._changed:
+            self._parts.pop(number, None)
+            if number in connections:
+                self._parts[number] = self._slots(number, *connections[number].slots())
+        self._changed.clear()
 
     def _allowed(self, slots: Slots) -> NDArray[np.bool_]:
         connections = self.connections()
@@ -190,7 +205,12 @@ class Pump:
             for mode in connection.modes_of(code):
                 yield number, mode
 
-    def _overridden(self, rows: NDArray[np.int64], packets: NDArray[np.void]) -> NDArray[np.void]:
+    def _make_volume_incremental(self, rows: NDArray[np.int64], packets: NDArray[np.void]) -> None:
+        volume = packets["volume"].copy()
+        packets["volume"] = volume - np.minimum(self._volume_sent[rows], volume)
+        self._volume_sent[rows] = volume
+
+    def _override(self, rows: NDArray[np.int64], packets: NDArray[np.void]) -> None:
         for row, override in list(self.overrides.items()):
             places = np.flatnonzero(rows == row)[: override.packets_left]
             for name, value in override.values.items():
@@ -200,7 +220,6 @@ class Pump:
             override.packets_left -= len(places)
             if override.packets_left <= 0:
                 del self.overrides[row]
-        return packets
 
     # --- writing ---
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -24,6 +25,7 @@ class WebRequest:
     headers: dict[str, str]
     body: bytes
     raw: bytes  # as received, for whoever shakes hands
+    from_loopback: bool = True
 
     @property
     def is_websocket(self) -> bool:
@@ -71,11 +73,13 @@ class WebProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        peer = transport.get_extra_info("peername")
+        self._from_loopback = bool(peer) and ip_address(peer[0]).is_loopback
 
     def data_received(self, data: bytes) -> None:
         self._received += data
         try:
-            while (request := take_request(self._received)) is not None:
+            while (request := take_request(self._received, self._from_loopback)) is not None:
                 if request.is_websocket:
                     self._open_websocket(self._transport, request)
                     return
@@ -102,7 +106,7 @@ class WebProtocol(asyncio.Protocol):
         self._send()
 
 
-def take_request(received: bytearray) -> WebRequest | None:
+def take_request(received: bytearray, from_loopback: bool = True) -> WebRequest | None:
     """Cut the first whole request off the buffer; None while it is not all there.
 
     Raises:
@@ -124,7 +128,7 @@ def take_request(received: bytearray) -> WebRequest | None:
     del received[:stop]
     parts = urlsplit(target)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    return WebRequest(method, parts.path, query, headers, raw[end + 4 :], raw)
+    return WebRequest(method, parts.path, query, headers, raw[end + 4 :], raw, from_loopback)
 
 
 def _parse_head(head: bytes) -> tuple[str, str, dict[str, str]]:

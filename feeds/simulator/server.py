@@ -1,0 +1,230 @@
+"""A Dhan on loopback: feed, REST, master and control on one port of one process, chosen by URL alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import orjson
+
+from feeds import clock
+from feeds.core.calendar import Calendar, shipped_calendar
+from feeds.core.instrument import InstrumentKey
+from feeds.core.listing import Mode
+from feeds.simulator import faults
+from feeds.simulator.connection import FeedConnection
+from feeds.simulator.feed import Credentials, Feed
+from feeds.simulator.market import Kind, Market
+from feeds.simulator.pump import Pump
+from feeds.simulator.rest import Rest
+from feeds.simulator.switches import Limits, Unconfirmed
+from feeds.simulator.universe import universe
+from feeds.simulator.web import WebProtocol, WebRequest, WebResponse, json_response
+
+HOST = "127.0.0.1"
+"""Elsewhere only inside a container's own network; faults are taken from loopback all the same."""
+STEP_SECONDS = 0.05
+LATE_STEPS = 4
+"""Steps that are made up after a pause of the process; what was missed before them is left out."""
+BEATS_PER_PING = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorSettings:
+    """Everything that can be chosen. `rate` is packets a second over all, `instrument_rate` for one (0: no limit)."""
+
+    host: str = HOST
+    port: int = 0
+    listing: Mode = "spec"
+    seed: int = 1
+    rate: float = 8000.0
+    instrument_rate: float = 5.0
+    silent_share: float = 0.0
+    client_id: str = "1000000001"
+    token: str = field(default="simulator", repr=False)
+    limits: Limits = field(default_factory=Limits)
+    switches: Unconfirmed = field(default_factory=Unconfirmed)
+
+
+class Simulator:
+    """`async with Simulator(SimulatorSettings(...)) as simulator:` serves until the block ends."""
+
+    def __init__(self, settings: SimulatorSettings | None = None, calendar: Calendar | None = None) -> None:
+        self.settings = settings = settings or SimulatorSettings()
+        calendar = calendar or shipped_calendar()
+        listed = universe(clock.exchange_today(), calendar, settings.listing)
+        instruments, underlyings = listed.price_columns(calendar)
+        if settings.switches.open_interest_range_segments == "all":
+            instruments["has_open_interest_range"] = instruments["kind"] >= Kind.FUTURE
+        self.day = listed.day
+        self.market = Market(instruments, underlyings, settings.seed, settings.silent_share)
+        credentials = Credentials(settings.client_id, settings.token)
+        self.feed = Feed(credentials, settings.limits, settings.switches)
+        self.pump = self.feed.pump = Pump(
+            self.market,
+            settings.switches,
+            lambda: self.feed.connections,
+            settings.seed,
+            settings.rate,
+            settings.instrument_rate,
+        )
+        self.rest = Rest(self.market, listed, credentials, settings.limits, settings.switches)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- life ---
+
+    async def __aenter__(self) -> Simulator:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen and tick.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: WebProtocol(self.respond, self.feed.open), self.settings.host, self.settings.port
+        )
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._beat())]
+        if self.settings.switches.heartbeat_seconds:
+            self._tasks.append(asyncio.create_task(self._heartbeat()))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._server.close()
+        self.feed.close_all()
+        await self._server.wait_closed()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def feed_url(self) -> str:
+        """For DHAN_FEED_URL."""
+        return f"ws://{HOST}:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        """For DHAN_REST_URL."""
+        return f"{self.url}/v2"
+
+    @property
+    def master_url(self) -> str:
+        """For DHAN_MASTER_URL."""
+        return f"{self.url}/api-data/api-scrip-master-detailed.csv"
+
+    # --- what it does by itself ---
+
+    async def _tick(self) -> None:
+        before = clock.monotonic()
+        while True:
+            await asyncio.sleep(max(0.0, before + STEP_SECONDS - clock.monotonic()))
+            now = clock.monotonic()
+            elapsed = min(now - before, LATE_STEPS * STEP_SECONDS)
+            before = now
+            self.pump.step(clock.exchange_now().timestamp(), now, elapsed)
+
+    async def _beat(self) -> None:
+        pause = self.settings.limits.ping_seconds / BEATS_PER_PING
+        await _every(pause, lambda: self.feed.beat(clock.monotonic()))
+
+    async def _heartbeat(self) -> None:
+        await _every(self.settings.switches.heartbeat_seconds, self.feed.send_heartbeats)
+
+    # --- HTTP ---
+
+    def respond(self, request: WebRequest) -> WebResponse:
+        """Every request that is no websocket."""
+        if request.path.startswith("/control/"):
+            return self._control(request) if request.from_loopback else json_response({}, 403)
+        return self.rest.respond(request)
+
+    def _control(self, request: WebRequest) -> WebResponse:
+        if request.path == "/control/faults" and request.method == "POST":
+            return self._inject(request)
+        if request.path == "/control/state":
+            return self._show_state(request)
+        if request.path == "/control/sent":
+            return WebResponse(200, self.packets_sent().tobytes(), "application/octet-stream")
+        return json_response({}, 404)
+
+    def _show_state(self, request: WebRequest) -> WebResponse:
+        try:
+            return json_response(self.state(request.query.get("instruments", ""), "codes" in request.query))
+        except (KeyError, ValueError) as error:
+            return json_response({"error": str(error)}, 400)
+
+    def _inject(self, request: WebRequest) -> WebResponse:
+        try:
+            return json_response(faults.inject(self, orjson.loads(request.body)))
+        except (faults.BadFault, orjson.JSONDecodeError) as error:
+            return json_response({"error": str(error)}, 400)
+
+    def packets_sent(self) -> np.ndarray[Any, np.dtype[np.void]]:
+        """The last packet of every instrument that was ever sent, as Full packets, whatever mode it went in."""
+        return self.pump.sent[self.pump.times_sent > 0]
+
+    def state(self, instruments: str = "", with_codes: bool = False) -> dict[str, Any]:
+        """The truth, for tests and benches to compare with; times are monotonic seconds."""
+        feed = self.feed
+        return {
+            "now": clock.monotonic(),
+            "day": self.day.isoformat(),
+            "listing": self.settings.listing,
+            "listed": len(self.market.codes),
+            "silent": int(self.market.silent.sum()),
+            "connections": [self._connection_state(connection, with_codes) for connection in feed.connections.values()],
+            "dials": [dial._asdict() for dial in feed.dials],
+            "requests": [request._asdict() for request in feed.received],
+            "breaches": list(feed.breaches),
+            "counters": dict(feed.counters),
+            "largest_message": feed.largest_message,
+            "largest_connection": feed.largest_connection,
+            "largest_total": feed.largest_total,
+            "packets_sent": self.pump.packets_sent,
+            "packets_skipped": self.pump.packets_skipped,
+            "instruments": {text: self._instrument_state(text) for text in instruments.split(",") if text},
+        }
+
+    def _connection_state(self, connection: FeedConnection, with_codes: bool) -> dict[str, Any]:
+        modes = connection.subscriptions.modes
+        state = {
+            "connection": connection.number,
+            "age_seconds": clock.monotonic() - connection.opened_at,
+            "subscribed": connection.subscriptions.count,
+            "largest": connection.subscriptions.largest,
+            "packets_sent": connection.packets_sent,
+            "packets_skipped": connection.packets_skipped,
+            "muted": connection.muted,
+            "half_open": connection.half_open,
+        }
+        return state | ({"codes": {code: sorted(names) for code, names in modes.items()}} if with_codes else {})
+
+    def _instrument_state(self, text: str) -> dict[str, Any]:
+        """The last packet of one instrument by field; prices are float32 rupees, as sent."""
+        code = InstrumentKey.parse(text).code
+        packet = self.pump.last_sent(code)
+        names = [name for name in packet.dtype.names if name != "depth"]
+        depth = [dict(zip(level.dtype.names, level.tolist(), strict=True)) for level in packet["depth"]]
+        return {name: packet[name].item() for name in names} | {"depth": depth}
+
+
+async def _every(seconds: float, act: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        act()
