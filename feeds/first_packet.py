@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.core.tick import TickFlag
-
 
 @dataclass(slots=True)
 class Waiting:
@@ -58,11 +56,10 @@ class FirstPacketAudit:
                 group.discard(code)
 
     def seen(self, rows: NDArray[np.void]) -> None:
-        """Rows that just changed: packets among them acknowledge their subscriptions."""
+        """Rows that packets just changed: these subscriptions were acted on."""
         if not (self._waiting or self.comparing or self.quiet or self.faulty):
             return
-        live = rows[(rows["flags"] & TickFlag.SEEDED) == 0]
-        for code, received_at in zip(live["code"].tolist(), live["received_at"].tolist(), strict=True):
+        for code, received_at in zip(rows["code"].tolist(), rows["received_at"].tolist(), strict=True):
             waiting = self._waiting.get(code)
             if waiting is None or received_at >= waiting.written_at:
                 self.forget((code,))

@@ -23,7 +23,6 @@ class Source:
 
     heard_at: float
     usual_gap: float = 0.0
-    silent: bool = False
 
 
 class SilenceWatch:
@@ -43,27 +42,19 @@ class SilenceWatch:
 
     def heard(self, source: Hashable, now: float) -> None:
         known = self._sources.setdefault(source, Source(now))
-        gap = now - known.heard_at
-        if not known.silent:  # the pause of an outage is nobody's habit
-            known.usual_gap += GAP_SMOOTHING * (gap - known.usual_gap)
+        # An outage is nobody's habit, so a pause counts as twice the patience at most.
+        gap = min(now - known.heard_at, 2 * self._patience)
+        known.usual_gap += GAP_SMOOTHING * (gap - known.usual_gap)
         known.heard_at = now
-        known.silent = False
 
     def dropped(self, source: Hashable) -> None:
         self._sources.pop(source, None)
-
-    def excuse(self, source: Hashable, now: float) -> None:
-        """Silence was expected until now: the market was closed."""
-        if source in self._sources:
-            self._sources[source].heard_at = now
-            self._sources[source].silent = False
 
     def is_silent(self, source: Hashable, now: float) -> bool:
         known = self._sources.get(source)
         if known is None:
             return False
-        known.silent = now - known.heard_at > max(self._patience, QUIET_FACTOR * known.usual_gap)
-        return known.silent
+        return now - known.heard_at > max(self._patience, QUIET_FACTOR * known.usual_gap)
 
 
 class InstrumentWatch:

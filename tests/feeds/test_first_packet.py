@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from feeds.core.tick import TICK, TickFlag
+from feeds.core.tick import TICK
 from feeds.first_packet import Due, FirstPacketAudit
 
 NOTHING = Due([], [])
 
 
-def packets(*codes: int, received_at: int = 100, flags: int = 0) -> np.ndarray:
+def packets(*codes: int, received_at: int = 100) -> np.ndarray:
     rows = np.zeros(len(codes), TICK)
-    rows["code"], rows["received_at"], rows["flags"] = codes, received_at, flags
+    rows["code"], rows["received_at"] = codes, received_at
     return rows
 
 
@@ -32,12 +32,6 @@ def test_a_packet_ends_the_wait():
 def test_a_row_from_before_the_subscription_proves_nothing():
     audit = audit_of(1)
     audit.seen(packets(1, received_at=99))
-    assert audit.due(10.0).resend == [1]
-
-
-def test_a_seeded_row_proves_nothing():
-    audit = audit_of(1)
-    audit.seen(packets(1, flags=TickFlag.SEEDED))
     assert audit.due(10.0).resend == [1]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.core.tick import TICK, TickFlag
-from feeds.flusher import Unsent, merged
+from feeds.flusher import Unsent, merged, packets_among
 
 CUT = st.dictionaries(
     st.integers(1, 6), st.tuples(st.integers(1, 99), st.integers(0, 9), st.sampled_from([0, 2])), min_size=1
@@ -43,18 +43,17 @@ def test_the_oldest_packet_is_the_first_one_that_waits():
     unsent = Unsent()
     cut = rows({1: (10, 1, 0), 2: (20, 1, 0)})
     cut["received_at"] = [900, 700]
-    unsent.add(cut, since=600)
+    unsent.add(cut, packets_among(cut, since=600))
     later = rows({1: (11, 1, 0)})
     later["received_at"] = 950
-    unsent.add(later, since=900)
+    unsent.add(later, packets_among(later, since=900))
     assert unsent.oldest_received_at == 700
-    unsent.clear()
-    assert (len(unsent.rows), unsent.oldest_received_at) == (0, 0)
+    both = unsent.followed_by(Unsent())
+    assert (len(both.rows), both.oldest_received_at) == (2, 700)
+    assert (len(Unsent().followed_by(both).rows), Unsent().followed_by(both).oldest_received_at) == (2, 700)
 
 
-def test_a_row_that_only_changed_its_flags_is_not_a_packet():
-    unsent = Unsent()
-    cut = rows({1: (10, 0, 0)})
-    cut["received_at"] = 500
-    unsent.add(cut, since=600)
-    assert (len(unsent.rows), unsent.oldest_received_at) == (1, 0)
+def test_rows_that_were_only_marked_or_seeded_are_not_packets():
+    cut = rows({1: (10, 0, 0), 2: (20, 0, TickFlag.SEEDED), 3: (30, 0, TickFlag.GAP)})
+    cut["received_at"] = [500, 700, 700]
+    assert packets_among(cut, since=600)["code"].tolist() == [3]

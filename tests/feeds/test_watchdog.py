@@ -35,9 +35,16 @@ class TestSilence:
     def test_one_outage_is_not_taken_for_a_habit(self):
         watch = speaking_every(0.1, until=60.0)
         assert watch.is_silent("NSE_FNO", 360.0)
-        watch.heard("NSE_FNO", 360.0)
-        watch.heard("NSE_FNO", 360.1)
-        assert watch.is_silent("NSE_FNO", 364.4)
+        for beat in range(50):
+            watch.heard("NSE_FNO", 360.0 + beat * 0.1)
+        assert watch.is_silent("NSE_FNO", 369.2)
+
+    def test_a_source_found_silent_can_still_show_that_it_is_only_quiet(self):
+        watch = SilenceWatch(patience=4.0)
+        watch.started("NSE_FNO", 0.0)
+        for beat in range(1, 5):
+            assert watch.is_silent("NSE_FNO", beat * 10.0) == (beat == 1)
+            watch.heard("NSE_FNO", beat * 10.0)
 
     def test_one_that_never_spoke_is_silent_too(self):
         watch = SilenceWatch(patience=4.0)
@@ -45,11 +52,9 @@ class TestSilence:
         assert not watch.is_silent("connection 2", 14.0)
         assert watch.is_silent("connection 2", 14.1)
 
-    def test_unknown_dropped_and_excused_sources_are_not(self):
+    def test_unknown_and_dropped_sources_are_not(self):
         watch = speaking_every(0.1, until=60.0)
         assert not watch.is_silent("MCX_COMM", 1_000.0)
-        watch.excuse("NSE_FNO", 1_000.0)
-        assert not watch.is_silent("NSE_FNO", 1_003.0)
         watch.dropped("NSE_FNO")
         assert not watch.is_silent("NSE_FNO", 9_000.0)
 

@@ -1,0 +1,116 @@
+"""Our board compared with Dhan's REST quotes, a bounded number at a time: who has not traded, and whom we miss."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from datetime import datetime
+from itertools import islice
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds import clock
+from feeds.core.board import Board
+from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment, InstrumentKey
+from feeds.core.tick import TickFlag
+from feeds.dhan.rest import QUOTES_PER_REQUEST, DhanRest, DhanRestError
+from feeds.first_packet import FirstPacketAudit
+from feeds.watchdog import InstrumentWatch, trades_missed
+
+log = logging.getLogger(__name__)
+
+Codes = NDArray[np.uint64]
+Rows = NDArray[np.void]
+
+SENT_AGAIN = Callable[[Iterable[int]], Awaitable[None]]
+NAMED_IN_LOG = 5
+
+
+class Comparer:
+    """Asks REST about those the audit gave up on, those to be seeded, and, when nobody else waits, the long silent."""
+
+    def __init__(
+        self,
+        board: Board,
+        audit: FirstPacketAudit,
+        watch: InstrumentWatch,
+        rest: DhanRest,
+        send_again: SENT_AGAIN,
+        settled_after: float,
+    ) -> None:
+        self._board = board
+        self._audit = audit
+        self._watch = watch
+        self._rest = rest
+        self._send_again = send_again
+        self._settled_after = settled_after
+        self._to_seed: dict[int, None] = {}
+        self.counters: Counter[str] = Counter()
+
+    def seed(self, codes: Iterable[int]) -> None:
+        """Ask for the quotes of these when there is time, for those no packet has told about by then."""
+        self._to_seed.update(dict.fromkeys(codes))
+
+    async def compare(self, placed: Codes, is_open: Collection[ExchangeSegment]) -> None:
+        """One request's worth, if anybody is to be compared. `placed`: all that is subscribed on live connections."""
+        for waiting, act in ((self._audit.comparing, self._judge), (self._to_seed, self._seeded)):
+            if batch := list(islice(waiting, QUOTES_PER_REQUEST)):
+                if (rows := await self._quotes(batch)) is not None:
+                    act(batch, rows)
+                return
+        now = clock.monotonic()
+        codes = placed[np.isin(placed >> np.uint64(SECURITY_ID_BITS), list(is_open))]
+        if suspects := self._watch.suspects(codes, self._board.ages(codes, now), now):
+            self._watch.compared(suspects, now)
+            if (rows := await self._quotes(suspects)) is not None:
+                await self._find_missed(rows)
+
+    async def _quotes(self, codes: Collection[int]) -> Rows | None:
+        try:
+            rows = await self._rest.quotes(codes)
+        except (DhanRestError, httpx.HTTPError) as error:
+            self.counters["rest_failed"] += 1
+            log.warning(
+                "quotes could not be had: %s", error if isinstance(error, DhanRestError) else type(error).__name__
+            )
+            return None
+        self.counters["quotes"] += len(rows)
+        return rows
+
+    def _judge(self, asked: Collection[int], rows: Rows) -> None:
+        """The audit's verdicts. What Dhan's quotes do not know either is missing, not quiet."""
+        has_traded = traded_today(rows, clock.exchange_now())
+        rows["flags"] |= np.where(has_traded, 0, TickFlag.NO_TRADE_YET).astype(np.uint32)
+        traded = dict(zip(rows["code"].tolist(), has_traded.tolist(), strict=True))
+        for code in asked:
+            self._audit.judge(code, traded.get(code, True))
+        self._board.seed(rows)
+        if faults := [str(InstrumentKey.from_code(code)) for code in asked if code in self._audit.faulty]:
+            log.error("no packet of %d subscribed instruments that trade: %s", len(faults), faults[:NAMED_IN_LOG])
+
+    def _seeded(self, asked: Collection[int], rows: Rows) -> None:
+        for code in asked:
+            self._to_seed.pop(code, None)
+        self._board.seed(rows)
+
+    async def _find_missed(self, rows: Rows) -> None:
+        settled = int(clock.exchange_now().timestamp() - self._settled_after)
+        missed = trades_missed(self._board.rows(rows["code"]), rows, settled)
+        codes = rows["code"][missed].tolist()
+        if not codes:
+            return
+        self._board.mark(codes, TickFlag.STALE)
+        news = [code for code in codes if self._watch.missed(code)]
+        if news:
+            names = [str(InstrumentKey.from_code(code)) for code in news[:NAMED_IN_LOG]]
+            log.error("%d instruments are silent while they trade: %s", len(news), names)
+        await self._send_again(codes)
+
+
+def traded_today(rows: Rows, now: datetime) -> NDArray[np.bool_]:
+    """Whether each quote's last trade was on this exchange day (`now` is aware, in IST)."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return np.asarray(rows["last_traded_at"] >= int(midnight.timestamp()), np.bool_)

@@ -1,0 +1,94 @@
+"""What a feed process says about itself once a second: figures gathered in small parts, JSON at the end."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from redis.asyncio import Redis as AsyncRedis
+
+from feeds.bus import BOARDS, status_key
+
+STATUS_EXPIRES_SECONDS = 10
+LAG_SAMPLES = 2000
+"""Trades that the lag's percentiles are taken over: some seconds of a busy connection."""
+SYNC_MEMORY = 600
+"""Syncs that `sync_seconds_max` is taken over, so that one slow start does not colour the whole day."""
+
+
+class FeedState(StrEnum):
+    """Of the whole feed, and of each of its connections."""
+
+    LIVE = "LIVE"
+    STALE = "STALE"
+    DOWN = "DOWN"
+    STOPPED = "STOPPED"
+
+
+@dataclass
+class Lag:
+    """How long trades took from the exchange to us, in ms. Its stamp has whole seconds: up to 1,000 are its own."""
+
+    samples: deque[int] = field(default_factory=lambda: deque(maxlen=LAG_SAMPLES))
+
+    def add(self, milliseconds: Iterable[int]) -> None:
+        self.samples.extend(milliseconds)
+
+    def percentiles(self) -> dict[str, int | None]:
+        if not self.samples:
+            return {"lag_ms_p50": None, "lag_ms_p99": None}
+        p50, p99 = np.percentile(np.fromiter(self.samples, np.float64, len(self.samples)), [50, 99])
+        return {"lag_ms_p50": round(p50), "lag_ms_p99": round(p99)}
+
+
+class Rate:
+    """A counter's pace between two looks at it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._at: float | None = None
+
+    def per_second(self, count: int, now: float) -> float:
+        elapsed = now - self._at if self._at is not None else 0.0
+        pace = (count - self._count) / elapsed if elapsed > 0 else 0.0
+        self._count, self._at = count, now
+        return round(max(0.0, pace), 1)
+
+
+@dataclass
+class SyncTimes:
+    """Seconds from a change of interest being noticed to its messages being written."""
+
+    samples: deque[float] = field(default_factory=lambda: deque(maxlen=SYNC_MEMORY))
+
+    def add(self, seconds: float) -> None:
+        self.samples.append(seconds)
+
+    @property
+    def maximum(self) -> float:
+        return round(max(self.samples, default=0.0), 3)
+
+
+def trade_lags(rows: NDArray[np.void], exchange_offset: float) -> NDArray[np.int64]:
+    """Milliseconds from each row's trade to its receipt; `exchange_offset` is exchange minus real time, seconds."""
+    received = rows["received_at"] // 1_000_000 + round(exchange_offset * 1000)
+    return np.asarray(received - rows["last_traded_at"] * 1000, np.int64)
+
+
+async def write_status(redis: AsyncRedis, account_id: int, status: dict[str, object]) -> None:
+    """Store it for those who ask and publish it to those who listen.
+
+    Raises:
+        REDIS_ERRORS: Redis is away.
+    """
+    text = orjson.dumps(status)
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.set(status_key(account_id), text, ex=STATUS_EXPIRES_SECONDS)
+        pipe.sadd(BOARDS, account_id)
+        pipe.publish(f"status.{account_id}", text)
+        await pipe.execute()

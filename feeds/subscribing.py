@@ -1,0 +1,153 @@
+"""Interest becomes subscriptions: read what changed, plan, make room on the board, write the messages in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from redis.asyncio import Redis as AsyncRedis
+
+from feeds import bus
+from feeds.bus import REDIS_ERRORS
+from feeds.core.board import Board
+from feeds.core.subscriptions import Action, Plan, Planner, Step, mode_of
+from feeds.core.tick import TickFlag
+from feeds.first_packet import FirstPacketAudit
+from feeds.interest import InterestChanges, changes_since
+from feeds.models import DhanAccount, Instrument
+
+Codes = NDArray[np.uint64]
+
+
+class AccountDisabled(Exception):
+    """The account's row is gone or switched off: this feed has nothing to do until it is back."""
+
+
+class Line(Protocol):
+    """What subscribing needs of a connection: write one step, True if it went out on a live socket."""
+
+    async def carry_out(self, step: Step) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the database says at one moment."""
+
+    changes: InterestChanges
+    credential_version: int
+
+
+def read_view(account_id: int, version: int) -> View:
+    """Interest changed after `version`, and the credential's version.
+
+    Raises:
+        AccountDisabled: no enabled account of this id.
+    """
+    found = DhanAccount.objects.filter(pk=account_id, enabled=True).values_list("credential_version", flat=True).first()
+    if found is None:
+        raise AccountDisabled(f"account {account_id} is disabled or gone")
+    return View(changes_since(account_id, version), found)
+
+
+def tick_sizes(codes: Collection[int]) -> dict[int, int]:
+    """Tick size in paise by code, of those the master knows."""
+    return dict(Instrument.objects.filter(code__in=list(codes)).values_list("code", "tick_size"))
+
+
+class Subscriptions:
+    """The planner's decisions carried out on the board, the audit and the connections.
+
+    `placed` holds the codes of each connection as sorted arrays, ready for the watchdogs.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        board: Board,
+        audit: FirstPacketAudit,
+        before_removal: Callable[[], None],
+    ) -> None:
+        self.planner = planner
+        self.lines: Sequence[Line] = ()
+        self.placed: list[Codes] = [np.empty(0, np.uint64) for _ in range(planner.limits.connections)]
+        self.version = 0
+        self.counters: Counter[str] = Counter()
+        self._board = board
+        self._audit = audit
+        self._before_removal = before_removal
+
+    def want(self, changes: InterestChanges) -> None:
+        for row in changes.rows:
+            self.planner.want((row.source, row.owner), row.codes, row.subscription_class, held=row.held)
+        self.version = changes.version
+
+    def plan(self) -> Plan:
+        """Decide, and free the board of what nobody wants any more."""
+        plan = self.planner.plan()
+        for index in {step.connection for step in plan.steps}:
+            self.placed[index] = np.array(self.planner.desired(index), np.uint64)
+        gone = [code for step in plan.steps for code in step.codes if self.planner.placement(code) is None]
+        if gone:
+            self._before_removal()
+            self._board.remove(gone)
+            self._audit.forget(gone)
+        return plan
+
+    def missing_on_board(self) -> list[int]:
+        """Placed instruments that have no row yet."""
+        return [code for codes in self.placed for code in codes[self._board.slots(codes) < 0].tolist()]
+
+    def add_to_board(self, codes: Iterable[int], ticks: dict[int, int]) -> None:
+        """Instruments the master does not know are taken as ticking in whole paise."""
+        wanted = list(codes)
+        self._board.add(wanted, [ticks.get(code, 0) for code in wanted])
+
+    async def carry_out(self, steps: Iterable[Step]) -> None:
+        """Write the messages in their order. A connection that is down skips its own: it subscribes all when up."""
+        for step in steps:
+            if await self.lines[step.connection].carry_out(step):
+                self.counters[step.action.lower()] += len(step.codes)
+            if step.gap:
+                self._board.mark(step.codes, TickFlag.GAP)
+
+    async def send_again(self, codes: Iterable[int]) -> None:
+        """Subscribe these again where they are placed: Dhan seems not to have acted on it."""
+        await self.carry_out(self._steps_for(codes))
+
+    def _steps_for(self, codes: Iterable[int]) -> list[Step]:
+        groups: dict[tuple[int, object], list[int]] = {}
+        for code in codes:
+            if (index := self.planner.placement(code)) is not None:
+                groups.setdefault((index, mode_of(code)), []).append(code)
+        size = self.planner.limits.per_message
+        return [
+            Step(index, Action.SUBSCRIBE, mode_of(members[0]), tuple(members[first : first + size]))
+            for (index, _), members in groups.items()
+            for first in range(0, len(members), size)
+        ]
+
+    def everything(self) -> Codes:
+        """Every placed instrument that has a row."""
+        codes = np.concatenate(self.placed)
+        return codes[self._board.slots(codes) >= 0]
+
+
+async def seed_from_last_run(redis: AsyncRedis, account_id: int, board: Board, codes: Collection[int]) -> int:
+    """Give fresh rows the values that Redis kept: previous close and open interest are sent once and never again.
+
+    Returns how many had any. A Redis that is away gives none: packets and quotes will.
+    """
+    if not codes:
+        return 0
+    try:
+        fields = [int(code).to_bytes(8, "little") for code in codes]
+        rows = bus.rows_of(await redis.hmget(bus.board_key(account_id), fields)).copy()
+    except REDIS_ERRORS:
+        return 0
+    for name in ("flags", "low", "high"):
+        rows[name] = 0
+    return board.seed(rows)
