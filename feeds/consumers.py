@@ -103,7 +103,7 @@ class MarketConsumer(AsyncConsumer):
 
     async def _refuse_handshake(self) -> None:
         """Before accepting, a close is HTTP 403."""
-        await self.base_send({"type": "websocket.close", "code": CloseCode.BAD_ORIGIN})
+        await self.base_send({"type": "websocket.close", "code": int(CloseCode.BAD_ORIGIN)})
         raise StopConsumer
 
     async def _accept_and_close(self, code: int) -> None:

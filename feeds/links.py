@@ -28,8 +28,8 @@ class Link:
         if self.closed:
             return
         self.closed = True
-        await self._send({"type": "websocket.close", "code": code})
         asyncio.get_running_loop().call_later(ABORT_AFTER_SECONDS, self._abort)
+        await self._send({"type": "websocket.close", "code": int(code)})  # autobahn takes an int and no IntEnum
 
     def buffered(self) -> int:
         """Bytes that the kernel has not taken yet; 0 where that cannot be seen."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -311,7 +311,7 @@ def main() -> None:
         topics = demo_topics(arguments.username, arguments.browsers)
     else:
         topics = [arguments.topics.split(",")] * arguments.browsers
-    random.shuffle(topics)
+    logging.getLogger("picows").setLevel(logging.WARNING)
     url = arguments.base.replace("http", "ws", 1) + "/ws/market"
     with suppress(KeyboardInterrupt):
         print(json.dumps(asyncio.run(listen(url, headers, topics, arguments.seconds))))

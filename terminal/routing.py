@@ -20,7 +20,7 @@ async def no_such_path(scope: dict[str, Any], receive: Receive, send: Send) -> N
     """Accepted first, so that a script can read why; without this the server logs a traceback and answers 500."""
     await receive()
     await send({"type": "websocket.accept"})
-    await send({"type": "websocket.close", "code": CloseCode.UNKNOWN_PATH})
+    await send({"type": "websocket.close", "code": int(CloseCode.UNKNOWN_PATH)})
 
 
 websockets = URLRouter(
