@@ -74,7 +74,6 @@ LONGEST_OPTION_YEARS = 1 / greeks.MINUTES_PER_YEAR
 """An option never has less than its last minute to live, so that greeks stay finite."""
 EARLIER_TODAY = np.array([0.0, 0.2, 0.4, 0.6, 0.8])
 """Where the day so far is looked at, to know its open, high and low at the first packet."""
-LARGEST_LAST_QUANTITY = 65_535
 LARGEST_UNSIGNED = 2**32 - 1
 BOOK_CHANGES_PER_SECOND = 2
 
@@ -110,11 +109,12 @@ class Market:
         A row may come more than once; its times must then ascend. A silent row has a book and no trade.
         """
         self._begin_day(rows, at)
-        bid, ask, last = self._book_top(rows, at)
+        trades, traded_at = self._trades(rows, at)
+        bid, ask, last = self._book_top(rows, traded_at)
         np.maximum.at(self.day_high, rows, last)  # a row may come twice in one call
         np.minimum.at(self.day_low, rows, last)
         packets = self.template[rows]
-        self._fill_trade(packets, rows, at, last)
+        self._fill_trade(packets, rows, trades, traded_at, last)
         self._fill_interest(packets, rows, at)
         self._fill_depth(packets, rows, at, bid, ask)
         self._silence(packets, self.silent[rows])
@@ -136,7 +136,8 @@ class Market:
     def _draw_activity(self, random: np.random.Generator, count: int, silent_share: float) -> None:
         is_option = self.instruments["kind"] == Kind.OPTION
         self.silent = is_option & (random.random(count) < silent_share)
-        self._lots_per_second = 10 ** random.uniform(-1, 1.2, count) * np.where(is_option, 1, 2)
+        most = LARGEST_UNSIGNED / self.instruments["lot"] / DAY_SECONDS
+        self._trades_per_second = np.minimum(10 ** random.uniform(-0.3, 1.2, count), most)
         self._open_lots = 10 ** random.uniform(2, 4.3, count)
         self._noise = random.integers(1, 2**32, count, dtype=np.uint32)
 
@@ -222,17 +223,27 @@ class Market:
 
     # --- packets ---
 
-    def _fill_trade(self, packets: NDArray[np.void], rows: Rows, at: Times, last: Rows) -> None:
+    def _trades(self, rows: Rows, at: Times) -> tuple[Rows, Times]:
+        """How many trades of one lot the day has seen, and when the last was: between trades no price moves.
+
+        An index is not traded but calculated, at any time.
+        """
+        opened = self._open_time(rows, at)
+        trades = np.floor((at - opened) * self._trades_per_second[rows])
+        times = opened + trades / self._trades_per_second[rows]
+        calculated = self.instruments["kind"][rows] == Kind.INDEX
+        return 1 + trades.astype(np.int64), np.where(calculated, at, times)
+
+    def _fill_trade(self, packets: NDArray[np.void], rows: Rows, trades: Rows, at: Times, last: Rows) -> None:
         columns = self.instruments[rows]
         traded = columns["kind"] != Kind.INDEX
         dice = self._dice(rows, at, 1)
-        lots_a_day = self._lots_per_second[rows] * (at - self._open_time(rows, at))
         open_, high, low = self.day_open[rows], self.day_high[rows], self.day_low[rows]
         packets["last_price"] = last / 100
         packets["last_traded_at"] = wire_time(at)
-        packets["last_quantity"] = np.minimum(columns["lot"] * (1 + dice % 5), LARGEST_LAST_QUANTITY) * traded
+        packets["last_quantity"] = columns["lot"].astype(np.uint16) * traded  # 16 bits wide: it wraps, as Dhan's
         packets["average_price"] = np.rint((open_ + high + low + last) / 4) / 100 * traded
-        packets["volume"] = np.minimum((1 + np.floor(lots_a_day)) * columns["lot"], LARGEST_UNSIGNED) * traded
+        packets["volume"] = trades * columns["lot"] * traded
         packets["total_buy_quantity"] = columns["lot"].astype(np.int64) * (200 + (dice >> 8) % 3000) * traded
         packets["total_sell_quantity"] = columns["lot"].astype(np.int64) * (200 + (dice >> 16) % 3000) * traded
         packets["day_open"], packets["day_high"], packets["day_low"] = open_ / 100, high / 100, low / 100

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from feeds import clock
-from feeds.core.calendar import Calendar, shipped_calendar
+from feeds.core.calendar import shipped_calendar
 from feeds.core.instrument import InstrumentKey
 from feeds.core.listing import Mode
 from feeds.simulator import faults
@@ -22,7 +25,7 @@ from feeds.simulator.market import Kind, Market
 from feeds.simulator.pump import Pump
 from feeds.simulator.rest import Rest
 from feeds.simulator.switches import Limits, Unconfirmed
-from feeds.simulator.universe import universe
+from feeds.simulator.universe import Universe, universe
 from feeds.simulator.web import WebProtocol, WebRequest, WebResponse, json_response
 
 HOST = "127.0.0.1"
@@ -50,15 +53,23 @@ class SimulatorSettings:
     switches: Unconfirmed = field(default_factory=Unconfirmed)
 
 
+@lru_cache(maxsize=2)
+def listed_on(day: date, mode: Mode) -> tuple[Universe, NDArray[np.void], NDArray[np.void]]:
+    """A day's listing with its price columns. Kept, for tests start many simulators in one process."""
+    calendar = shipped_calendar()
+    listed = universe(day, calendar, mode)
+    instruments, underlyings = listed.price_columns(calendar)
+    return listed, instruments, underlyings
+
+
 class Simulator:
     """`async with Simulator(SimulatorSettings(...)) as simulator:` serves until the block ends."""
 
-    def __init__(self, settings: SimulatorSettings | None = None, calendar: Calendar | None = None) -> None:
+    def __init__(self, settings: SimulatorSettings | None = None) -> None:
         self.settings = settings = settings or SimulatorSettings()
-        calendar = calendar or shipped_calendar()
-        listed = universe(clock.exchange_today(), calendar, settings.listing)
-        instruments, underlyings = listed.price_columns(calendar)
+        listed, instruments, underlyings = listed_on(clock.exchange_today(), settings.listing)
         if settings.switches.open_interest_range_segments == "all":
+            instruments = instruments.copy()
             instruments["has_open_interest_range"] = instruments["kind"] >= Kind.FUTURE
         self.day = listed.day
         self.market = Market(instruments, underlyings, settings.seed, settings.silent_share)
@@ -175,7 +186,7 @@ class Simulator:
         except (faults.BadFault, orjson.JSONDecodeError) as error:
             return json_response({"error": str(error)}, 400)
 
-    def packets_sent(self) -> np.ndarray[Any, np.dtype[np.void]]:
+    def packets_sent(self) -> NDArray[np.void]:
         """The last packet of every instrument that was ever sent, as Full packets, whatever mode it went in."""
         return self.pump.sent[self.pump.times_sent > 0]
 
