@@ -18,9 +18,9 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from feeds import audit
+from feeds import audit, interest, services
 from feeds.core.instrument import ExchangeSegment
-from feeds.models import DhanAccount, Interest
+from feeds.models import DhanAccount
 
 REASON_MINIMUM = 4
 """Enough for a word: an empty reason explains nothing to whoever reads the trail."""
@@ -93,6 +93,7 @@ class Action:
     form: type[ActionForm]
     run: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
     interrupts: bool = False
+    asks_dhan: bool = False
 
 
 def tell_feed(account: DhanAccount, message: dict[str, Any]) -> None:
@@ -119,8 +120,6 @@ def reseed(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def set_enabled(enabled: bool) -> Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]:
     def run(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        from feeds import interest
-
         account = DhanAccount.objects.select_for_update().get(pk=data["account"].pk)
         before, account.enabled = account.enabled, enabled
         account.save(update_fields=["enabled"])
@@ -132,18 +131,19 @@ def set_enabled(enabled: bool) -> Callable[[dict[str, Any]], tuple[str, dict[str
 
 
 def rebuild(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    from feeds import services
-
-    report = services.rebuild_chains()
-    return "Tier B is rebuilt from today's instruments.", {"report": report}
+    try:
+        report = services.rebuild_chains()
+    except interest.CapacityExceeded as error:
+        return f"Rebuilt, but a chain does not fit and keeps what it had: {error}.", error.details
+    return f"Tier B is rebuilt: {report['unique']} unique contracts, {report['listed']} of them listed.", report
 
 
 def release(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    from feeds import interest
-
-    interest.release_source(Interest.Source.WATCHLIST, data["segments"])
     names = [segment.name for segment in data["segments"]]
-    return f"Tier A of {', '.join(names)} is released.", {"segments": names}
+    released = services.release_tier_a(data["segments"])
+    for account in DhanAccount.objects.filter(enabled=True):
+        tell_feed(account, {"type": "sync.now"})
+    return f"{released} instruments of Tier A are released in {', '.join(names)}.", {"released": released}
 
 
 EVERY_ACTION = (
@@ -155,6 +155,7 @@ EVERY_ACTION = (
         "What no longer belongs is unsubscribed, what is new is subscribed; the rest is not touched.",
         ActionForm,
         rebuild,
+        asks_dhan=True,
     ),
     Action(
         "resync",

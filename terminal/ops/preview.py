@@ -2,61 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 from feeds.clock import exchange_today
-from feeds.core.chains import Chain, Sides
-from feeds.core.expiries import Slot, Slots, expiry_dates, expiry_slots
+from feeds.core.chains import ResolvedChain, Sides, resolve_chain
+from feeds.core.expiries import Slot
 from feeds.core.instrument import ExchangeSegment
-from feeds.selectors import market_calendar
+from feeds.models import ChainDefinition, ChainState
+from feeds.selectors import last_prices, market_calendar
+from feeds.services import Underlying, underlying_of
 
 SLOT_FIELDS = ("weekly", "monthly", "quarterly", "half_yearly")
 SLOT_LIMIT = 60
 """Slots of one kind that a preview works out; no exchange lists nearly as many."""
 
 
+class NotAChain(ValueError):
+    """The fields are not a chain yet; the message says which."""
+
+
 def preview_of(fields: Mapping[str, str]) -> dict[str, Any]:
     """The preview of an editor's unsaved fields, or {"error": sentence} while they are not a chain."""
+    day = exchange_today()
     try:
-        chain = chain_of(fields)
-        slots = expiry_slots(chain.underlying, chain.segment, chain.slots, exchange_today(), market_calendar())
-    except (ValueError, KeyError) as error:
-        return {"error": str(error.args[0]) if isinstance(error, PreviewError) else "No expiry rule fits these fields."}
-    return preview(chain, slots, exchange_today())
+        definition = definition_of(fields)
+        underlying = underlying_of(definition, day, market_calendar())
+    except NotAChain as error:
+        return {"error": str(error)}
+    except KeyError:
+        return {"error": "No expiry rule fits this underlying and segment."}
+    atm = atm_of(fields.get("id", ""), underlying)
+    resolved = resolve_chain(underlying.chain, underlying.slots, underlying.listed, atm)
+    return numbers(resolved, day) | {"atm_strike": atm, "reference": str(underlying.reference or "")}
 
 
-class PreviewError(ValueError):
-    """The fields are not a chain; the message says which."""
-
-
-def chain_of(fields: Mapping[str, str]) -> Chain:
-    """Read the editor's fields.
+def definition_of(fields: Mapping[str, str]) -> ChainDefinition:
+    """An unsaved definition from the editor's fields.
 
     Raises:
-        PreviewError: a field is missing or out of range.
+        NotAChain: a field is missing or out of range.
     """
     try:
         segment = ExchangeSegment(int(fields.get("segment", "")))
-        numbers = {name: int(fields.get(name) or 0) for name in (*SLOT_FIELDS, "strikes")}
+        figures = {name: int(fields.get(name) or 0) for name in (*SLOT_FIELDS, "strikes")}
         sides = Sides(fields.get("sides", ""))
     except ValueError:
-        raise PreviewError("Choose a segment, sides and whole numbers.") from None
-    if any(not 0 <= numbers[name] <= SLOT_LIMIT for name in SLOT_FIELDS) or numbers["strikes"] < 1:
-        raise PreviewError(f"Slots are 0 to {SLOT_LIMIT} of a kind, strikes at least 1.")
-    counts_monthly_week = fields.get("weekly_counts_monthly_week") == "on"
-    slots = Slots(weekly_counts_monthly_week=counts_monthly_week, **{name: numbers[name] for name in SLOT_FIELDS})
-    return Chain(fields.get("underlying_symbol", "").strip().upper(), segment, slots, numbers["strikes"], sides)
+        raise NotAChain("Choose a segment, sides and whole numbers.") from None
+    if any(not 0 <= figures[name] <= SLOT_LIMIT for name in SLOT_FIELDS) or figures["strikes"] < 1:
+        raise NotAChain(f"Slots are 0 to {SLOT_LIMIT} of a kind, strikes at least 1.")
+    return ChainDefinition(
+        underlying_symbol=fields.get("underlying_symbol", "").strip().upper(),
+        segment=segment,
+        weekly_counts_monthly_week=fields.get("weekly_counts_monthly_week") == "on",
+        sides=sides,
+        **figures,
+    )
 
 
-def preview(chain: Chain, slots: Sequence[Slot], day: date) -> dict[str, Any]:
+def atm_of(chain_id: str, underlying: Underlying) -> int | None:
+    """Where the windows are centred: the saved chain's ATM while its underlying is the same, else the last price's."""
+    state = ChainState.objects.filter(
+        definition_id=chain_id if chain_id.isdigit() else None,
+        definition__underlying_symbol=underlying.chain.underlying,
+        definition__segment=underlying.chain.segment,
+    ).first()
+    if state and state.atm_strike:
+        return state.atm_strike
+    if underlying.reference is None:
+        return None
+    return last_prices([underlying.reference.code]).get(underlying.reference.code)
+
+
+def numbers(resolved: ResolvedChain, day: date) -> dict[str, Any]:
     seen: set[date] = set()
     return {
         "day": day.isoformat(),
-        "nominal": len(slots) * chain.contracts_per_expiry,
-        "unique": len(expiry_dates(slots)) * chain.contracts_per_expiry,
-        "slots": [slot_row(slot, seen) for slot in slots],
+        "nominal": resolved.nominal,
+        "unique": resolved.unique,
+        "listed": resolved.listed,
+        "missing": [asdict(missing) for missing in resolved.missing],
+        "slots": [slot_row(slot, seen) for slot in resolved.slots],
     }
 
 

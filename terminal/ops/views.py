@@ -70,10 +70,21 @@ def refuse(request: HttpRequest, action: Action) -> None:
     raise PermissionDenied
 
 
-@transaction.atomic
 def perform(request: HttpRequest, action: Action, form: ActionForm) -> str:
-    """Run it and write its audit entry in one transaction; returns the sentence to show."""
-    sentence, details = action.run(form.cleaned_data)
+    """Run it and write its audit entry in one transaction; returns the sentence to show.
+
+    What asks Dhan on its way (`asks_dhan`) holds no transaction open meanwhile: its entry is written first.
+    """
+    if action.asks_dhan:
+        keep(request, action, form, {})
+        return action.run(form.cleaned_data)[0]
+    with transaction.atomic():
+        sentence, details = action.run(form.cleaned_data)
+        keep(request, action, form, details)
+    return sentence
+
+
+def keep(request: HttpRequest, action: Action, form: ActionForm, details: dict[str, Any]) -> None:
     audit.record(
         request.user,
         f"ops.{action.name}",
@@ -82,7 +93,6 @@ def perform(request: HttpRequest, action: Action, form: ActionForm) -> str:
         details=details,
         address=audit.client_address(request.META),
     )
-    return sentence
 
 
 def confirmation(request: HttpRequest, action: Action, form: ActionForm) -> dict[str, Any]:
