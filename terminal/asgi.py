@@ -11,6 +11,9 @@ django_application = get_asgi_application()  # sets Django up, before anything t
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
+from terminal.checks import require_safe  # noqa: E402
 from terminal.routing import websockets  # noqa: E402
+
+require_safe()  # no management command stands in front of this process to run the system checks
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": websockets})
