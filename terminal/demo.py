@@ -7,18 +7,21 @@ import os
 import secrets
 from pathlib import Path
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.core.management import call_command
 from django.db import transaction
 
-from feeds import credentials
+from feeds import credentials, jobs
+from feeds.clock import exchange_today
 from feeds.core.chains import shipped_chains
 from feeds.core.instrument import InstrumentKey
-from feeds.models import ChainDefinition, DhanAccount, Instrument
+from feeds.importing import import_master
+from feeds.models import ChainDefinition, ChainState, DhanAccount, Instrument
+from feeds.services import rebuild_chains
 from terminal import datadir
 from terminal.accounts.roles import Role, ensure_roles
-from terminal.stack import CLIENT_ID, TOKEN_NAME
+from terminal.stack import TOKEN_NAME
 from watchlists.models import Watchlist, WatchlistItem
 
 ACCOUNT = "demo"
@@ -75,7 +78,7 @@ def _make_users(logins: dict[str, str]) -> None:
 
 
 def _make_account(token: str) -> DhanAccount:
-    account, _ = DhanAccount.objects.get_or_create(name=ACCOUNT, defaults={"client_id": CLIENT_ID})
+    account, _ = DhanAccount.objects.get_or_create(name=ACCOUNT, defaults={"client_id": settings.SIMULATOR_CLIENT_ID})
     account.access_token = credentials.seal(account, "access_token", token)
     account.save()
     return account
@@ -122,7 +125,16 @@ def _codes() -> list[int]:
     return [InstrumentKey.parse(key).code for keys in WATCHLISTS.values() for key in keys]
 
 
-def import_instruments(url: str) -> None:
-    """The day's master, from the simulator as from Dhan; then the watchlists that name it."""
-    call_command("importinstruments", url=url, verbosity=0)
+def prepare_market() -> None:
+    """The day's master and chains, by the jobs of every morning; by hand at an hour when these are not due yet.
+
+    Raises:
+        MasterRefused: the master could not be read.
+    """
+    jobs.run_due()
+    day = exchange_today()
+    if not Instrument.objects.exists():
+        import_master(day=day)
+    if not ChainState.objects.filter(trading_date=day).exists():
+        rebuild_chains(day)
     make_watchlists()

@@ -404,7 +404,7 @@ JOB_RETRY_SECONDS = timer("JOB_RETRY_SECONDS", 15.0)
 BROWSER_RATE_LIMIT = env_integer("BROWSER_RATE_LIMIT", 10, 1)
 BROWSER_UNACKED_FRAMES = env_integer("BROWSER_UNACKED_FRAMES", 256, 1)
 BROWSER_UNACKED_BYTES = env_integer("BROWSER_UNACKED_BYTES", 1_048_576, 1024)
-BROWSER_SILENT_SECONDS = env_number("BROWSER_SILENT_SECONDS", 8.5, 0.1)
+BROWSER_SILENT_SECONDS = env_number("BROWSER_SILENT_SECONDS", 8.0, 0.1)
 """Closed this long after the oldest frame not acknowledged, and cut a second later: gone within ten."""
 BROWSER_HEARTBEAT_SECONDS = env_number("BROWSER_HEARTBEAT_SECONDS", 2.0, 0.1)
 BROWSER_TOPICS_PER_CLIENT = env_integer("BROWSER_TOPICS_PER_CLIENT", 500, 1)
@@ -428,5 +428,6 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
     },
 }

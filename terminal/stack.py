@@ -20,7 +20,6 @@ RESTART_LIMIT_SECONDS = 10.0
 SETTLED_SECONDS = 20.0
 """A process that lived this long starts again without waiting."""
 STOP_ORDER = ("beat", "worker", "web", "feed", "simulator")
-CLIENT_ID = "1000000001"
 TOKEN_NAME = "simulator_token"  # noqa: S105 the name of a file
 
 
@@ -238,4 +237,4 @@ def web_command(server: str, port: int) -> list[str]:
     raise ValueError(f"ASGI_SERVER must be daphne or uvicorn, not {server!r}")
 
 
-__all__ = ["CLIENT_ID", "TOKEN_NAME", "EmbeddedServerError", "Stack", "free_port", "port_is_free", "simulator_urls"]
+__all__ = ["TOKEN_NAME", "EmbeddedServerError", "Stack", "free_port", "port_is_free", "simulator_urls"]

@@ -27,7 +27,7 @@ from feeds.core.calendar import shipped_calendar
 from feeds.models import ExchangeClockMark
 from terminal import demo, exchange_start, rehearsal
 from terminal.embedded import EmbeddedServerError, temporary_data
-from terminal.stack import Stack, free_port, port_is_free
+from terminal.stack import Stack, free_port, port_is_free, simulator_urls
 
 READY_SECONDS = 120.0
 GRACE_SECONDS = 14.0
@@ -109,13 +109,14 @@ class Command(BaseCommand):
     def _start(self, stack: Stack, options: dict[str, Any]) -> None:
         self._step("PostgreSQL and Valkey", stack.start_servers)
         self._step("database", lambda: call_command("migrate", verbosity=0, interactive=False))
+        for name, value in simulator_urls(stack.simulator_port).items():
+            setattr(settings, name, value)  # this process asks the simulator too
         start = self._exchange_start(options)
         self._set_clock(stack, start)
         demo.issue_token(stack.data)
         self._step("simulated Dhan", lambda: self._start_simulator(stack))
         logins = self._step("demo data", lambda: demo.load(stack.data))
-        self._step("instruments", lambda: demo.import_instruments(stack.environment["DHAN_MASTER_URL"]))
-        self._step("option chains", demo.rebuild_chains)
+        self._step("instruments and option chains", demo.prepare_market)
         if options["report"]:
             starts_at = time.monotonic() + GRACE_SECONDS
             ends_at = starts_at + (options["seconds"] or 60.0)
