@@ -276,8 +276,10 @@ def _write_state(
 
 
 def reference_prices(definitions: Iterable[ChainDefinition], underlyings: dict[int, Underlying]) -> dict[int, int]:
-    """The price in paise to centre each definition on, by its id: the last one known here, else Dhan's, else the
-    previous close. Definitions whose reference has none are left out."""
+    """The price in paise to centre each definition on, by its id: the last one known here, else Dhan's own answer.
+
+    Definitions whose reference has none are left out.
+    """
     wanted: dict[DhanAccount, dict[int, int]] = {}
     for definition in definitions:
         if reference := underlyings[definition.pk].reference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 
 import numpy as np
@@ -216,6 +217,36 @@ def test_the_feed_is_nudged_once_the_change_is_committed(
     with django_capture_on_commit_callbacks(execute=True):
         declare_interest(Source.WATCHLIST, "7", options(1, 2))
     assert async_to_sync(get_channel_layer().receive)(f"feed-{account.pk}") == {"type": "sync.now"}
+
+
+@pytest.mark.usefixtures("small")
+def test_whatever_owners_do_no_account_carries_too_much_and_each_instrument_is_fed_by_one(
+    account: DhanAccount, second: DhanAccount
+) -> None:
+    dice = random.Random(11)
+    model: dict[tuple[str, str], set[int]] = {}
+    refusals = 0
+    for _ in range(250):
+        source = dice.choice([Source.CHAIN, Source.WATCHLIST, Source.WATCHLIST, Source.HELD])
+        number = dice.randrange(4)
+        keys = dice.sample(options(1, 160), dice.choice([0, 5, 20, 60]))
+        if source == Source.CHAIN:  # chains never share a contract: each has an underlying of its own
+            keys = [key for key in keys if key.security_id % 4 == number]
+        named = (account, second)[number % 2] if source == Source.CHAIN else None
+        try:
+            declare_interest(source, str(number), keys, named)
+            model[source, str(number)] = set(codes(keys))
+        except CapacityExceeded:
+            refusals += 1
+        first, other = ({code for row in fed(each).values() for code in row} for each in (account, second))
+        assert len(first) <= 50
+        assert len(other) <= 50
+        assert not first & other
+        assert first | other == set().union(*model.values())
+    assert 20 < refusals < 230
+    for owner, expected in model.items():
+        found = [set(fed(each).get(owner, [])) for each in (account, second)]
+        assert found[0] | found[1] == expected
 
 
 @pytest.mark.django_db(transaction=True)
