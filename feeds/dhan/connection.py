@@ -311,7 +311,7 @@ class Connection:
                     websocket_handshake_timeout=None,
                     enable_auto_ping=True,
                     auto_ping_idle_timeout=self._timers.ping,
-                    auto_ping_reply_timeout=self._timers.pong_timeout,
+                    auto_ping_reply_timeout=min(self._timers.pong_timeout, self._timers.ping),  # it takes no longer one
                     auto_ping_strategy=WSAutoPingStrategy.PING_PERIODICALLY,
                     max_frame_size=MAXIMUM_FRAME_BYTES,
                     read_buffer_init_size=READ_BUFFER_BYTES,

@@ -31,6 +31,7 @@ NIFTY = InstrumentKey(ExchangeSegment.IDX_I, 13).code
 OPTIONS = [InstrumentKey(ExchangeSegment.NSE_FNO, number).code for number in range(40_000, 40_250)]
 WANTED = [NIFTY, *OPTIONS]
 DEADLINE_SECONDS = 10.0
+NO_ANSWER = 0
 
 DIAL = DialTimers(spacing=0.01, first=0.005, limit=0.03, throttled=0.2, throttled_limit=0.6, healthy_after=5.0)
 TIMERS = ConnectionTimers(ping=5, pong_timeout=5, handshake_timeout=2, silence=5)
@@ -54,17 +55,20 @@ class Dhan:
     """A websocket server that records what it is asked; `behave` is what it does with each connection."""
 
     behave: Behaviour = listen
-    statuses: list[int] = field(default_factory=list)  # answers to the next handshakes instead of 101
+    statuses: list[int] = field(default_factory=list)  # answers to the next handshakes
     dials: list[float] = field(default_factory=list)
     queries: list[dict[str, list[str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     open: list[ServerConnection] = field(default_factory=list)
     server: Server | None = None
 
-    def check(self, connection: ServerConnection, request: Any) -> Any:
+    async def check(self, connection: ServerConnection, request: Any) -> Any:
         self.dials.append(clock.monotonic())
         self.queries.append(parse_qs(urlsplit(request.path).query))
-        return connection.respond(HTTPStatus(self.statuses.pop(0)), "no\n") if self.statuses else None
+        status = self.statuses.pop(0) if self.statuses else 101
+        if status == NO_ANSWER:
+            await connection.wait_closed()
+        return connection.respond(HTTPStatus(status), "no\n") if status != 101 else None
 
     async def handle(self, connection: ServerConnection) -> None:
         self.open.append(connection)
@@ -101,7 +105,8 @@ async def desk(
     wanted: list[int] = WANTED,
     expects_data: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Desk]:
-    async with serve(dhan.handle, "127.0.0.1", 0, process_request=dhan.check, close_timeout=0.1) as dhan.server:
+    server = serve(dhan.handle, "127.0.0.1", 0, process_request=dhan.check, close_timeout=0.1, open_timeout=0.3)
+    async with server as dhan.server:
         port = next(iter(dhan.server.sockets)).getsockname()[1]
         board = Board(1000)
         board.add(wanted, [5] * len(wanted))
@@ -371,12 +376,18 @@ async def test_other_reasons_are_told_and_tried_again(reason: int) -> None:
         assert f"disconnect {reason}" in it.connection.last_ending.detail
 
 
-async def test_a_refused_port_and_a_server_that_never_answers_are_backed_off_from() -> None:
-    async with desk(Dhan(), timers=ConnectionTimers(5, 5, 0.05, 5)) as it:
+async def test_a_refused_port_is_backed_off_from() -> None:
+    async with desk(Dhan(), timers=ConnectionTimers(5, 5, 0.5, 5)) as it:
         await until(lambda: it.connection.is_live)
         assert it.dhan.server is not None
         it.dhan.server.close()
         await until(lambda: "dial failed" in str(it.connection.last_ending))
+
+
+async def test_a_server_that_never_answers_the_handshake_is_left_in_time() -> None:
+    async with desk(Dhan(statuses=[NO_ANSWER]), timers=ConnectionTimers(5, 5, 0.05, 5)) as it:
+        await until(lambda: str(it.connection.last_ending) == "lost: dial failed: TimeoutError")
+        await until(lambda: it.connection.is_live)
 
 
 async def test_credentials_that_cannot_be_read_are_waited_for() -> None:
@@ -416,8 +427,10 @@ async def test_silence_is_borne_when_the_market_is_closed_and_counts_from_its_op
 async def test_a_half_open_socket_is_found_by_its_missing_pong() -> None:
     async def freeze(connection: ServerConnection) -> None:
         if len(dhan.dials) == 1:
-            connection.transport.pause_reading()
-        await asyncio.sleep(DEADLINE_SECONDS)
+            connection.protocol.receive_data = lambda data: None  # deaf: no ping is heard, none is answered
+            await until(lambda: len(dhan.dials) == 2)
+            abort_with_reset(connection)
+        await listen(connection)
 
     dhan = Dhan(freeze)
     async with desk(dhan, timers=ConnectionTimers(0.05, 0.1, 2, 5)) as it:
