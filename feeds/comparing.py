@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from itertools import islice
 
 import httpx
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 
 from feeds import clock
 from feeds.core.board import Board
 from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment, InstrumentKey
 from feeds.core.tick import TickFlag
+from feeds.dhan.governor import CredentialsUnavailable
 from feeds.dhan.rest import QUOTES_PER_REQUEST, DhanRest, DhanRestError
 from feeds.first_packet import FirstPacketAudit
 from feeds.watchdog import InstrumentWatch, trades_missed
@@ -25,8 +27,10 @@ log = logging.getLogger(__name__)
 Codes = NDArray[np.uint64]
 Rows = NDArray[np.void]
 
-SENT_AGAIN = Callable[[Iterable[int]], Awaitable[None]]
 NAMED_IN_LOG = 5
+NANOSECONDS = 1_000_000_000
+MOMENT_AFTER_ALL = 2**62
+"""Every trade counts as settled: nothing has come at all, so nothing is on its way."""
 
 
 class Comparer:
@@ -38,7 +42,7 @@ class Comparer:
         audit: FirstPacketAudit,
         watch: InstrumentWatch,
         rest: DhanRest,
-        send_again: SENT_AGAIN,
+        send_again: Callable[[Iterable[int]], None],
         settled_after: float,
     ) -> None:
         self._board = board
@@ -66,12 +70,12 @@ class Comparer:
         if suspects := self._watch.suspects(codes, self._board.ages(codes, now), now):
             self._watch.compared(suspects, now)
             if (rows := await self._quotes(suspects)) is not None:
-                await self._find_missed(rows)
+                self._find_missed(rows)
 
     async def _quotes(self, codes: Collection[int]) -> Rows | None:
         try:
             rows = await self._rest.quotes(codes)
-        except (DhanRestError, httpx.HTTPError) as error:
+        except (DhanRestError, httpx.HTTPError, CredentialsUnavailable) as error:
             self.counters["rest_failed"] += 1
             log.warning(
                 "quotes could not be had: %s", error if isinstance(error, DhanRestError) else type(error).__name__
@@ -81,22 +85,32 @@ class Comparer:
         return rows
 
     def _judge(self, asked: Collection[int], rows: Rows) -> None:
-        """The audit's verdicts. What Dhan's quotes do not know either is missing, not quiet."""
-        has_traded = traded_today(rows, clock.exchange_now())
-        rows["flags"] |= np.where(has_traded, 0, TickFlag.NO_TRADE_YET).astype(np.uint32)
-        traded = dict(zip(rows["code"].tolist(), has_traded.tolist(), strict=True))
-        for code in asked:
-            self._audit.judge(code, traded.get(code, True))
-        self._board.seed(rows)
-        if faults := [str(InstrumentKey.from_code(code)) for code in asked if code in self._audit.faulty]:
+        """The audit's verdicts, and fresher values where the quote has them. Whom the quotes do not know is missing."""
+        rows["flags"] |= np.where(traded_today(rows, clock.exchange_now()), 0, TickFlag.NO_TRADE_YET).astype(np.uint32)
+        unknown = trades_missed(self._board.rows(rows["code"]), rows, MOMENT_AFTER_ALL)
+        asked_at = np.array([self._audit.comparing.get(code, 0) for code in rows["code"].tolist()], np.int64)
+        since = asked_at // NANOSECONDS + int(settings.EXCHANGE_CLOCK_OFFSET_SECONDS)
+        missed = unknown & (rows["last_traded_at"] > since)
+        verdicts = dict.fromkeys(asked, True) | dict(zip(rows["code"].tolist(), missed.tolist(), strict=True))
+        for code, verdict in verdicts.items():
+            self._audit.judge(code, verdict)
+        self._refresh(rows, unknown)
+        if faults := [str(InstrumentKey.from_code(code)) for code, verdict in verdicts.items() if verdict]:
             log.error("no packet of %d subscribed instruments that trade: %s", len(faults), faults[:NAMED_IN_LOG])
+
+    def _refresh(self, rows: Rows, unknown: NDArray[np.bool_]) -> None:
+        """Take quotes for rows without a packet, and those with trades we do not know even over packets."""
+        self._board.seed(rows)
+        newer = rows[unknown & (self._board.slots(rows["code"]) >= 0)]
+        newer["flags"] |= np.uint32(TickFlag.GAP)
+        self._board.merge(newer)
 
     def _seeded(self, asked: Collection[int], rows: Rows) -> None:
         for code in asked:
             self._to_seed.pop(code, None)
         self._board.seed(rows)
 
-    async def _find_missed(self, rows: Rows) -> None:
+    def _find_missed(self, rows: Rows) -> None:
         settled = int(clock.exchange_now().timestamp() - self._settled_after)
         missed = trades_missed(self._board.rows(rows["code"]), rows, settled)
         codes = rows["code"][missed].tolist()
@@ -107,7 +121,7 @@ class Comparer:
         if news:
             names = [str(InstrumentKey.from_code(code)) for code in news[:NAMED_IN_LOG]]
             log.error("%d instruments are silent while they trade: %s", len(news), names)
-        await self._send_again(codes)
+        self._send_again(codes)
 
 
 def traded_today(rows: Rows, now: datetime) -> NDArray[np.bool_]:

@@ -30,30 +30,34 @@ class FirstPacketAudit:
     """Who is still waiting for a first packet, by instrument code. Costs nothing while nobody waits.
 
     Silence is answered in order: the subscription is sent again, at most `resends` times, `seconds` apart; then
-    the REST quote says whether the instrument has traded at all (`quiet`) or we are missing it (`fault`).
+    the REST quote says whether the instrument is merely quiet, or trades without our hearing of it: a fault.
     """
 
     def __init__(self, seconds: float, resends: int) -> None:
         self._seconds = seconds
         self._resends = resends
         self._waiting: dict[int, Waiting] = {}
-        self.comparing: set[int] = set()
+        self.comparing: dict[int, int] = {}  # code -> when its subscription was written, wall ns
         self.quiet: set[int] = set()
         self.faulty: set[int] = set()
         self.resent = 0
         self.faults = 0
 
     def written(self, codes: Iterable[int], wall: int, now: float) -> None:
-        """Subscriptions went out on a socket."""
+        """Subscriptions went out on a socket, for the first time or again."""
         for code in codes:
-            self._waiting[code] = Waiting(wall, now + self._seconds)
+            before = self._waiting.get(code)
+            self._waiting[code] = Waiting(wall, now + self._seconds, before.resends if before else 0)
+            self.comparing.pop(code, None)
+            self.quiet.discard(code)
 
     def forget(self, codes: Iterable[int]) -> None:
         """Unsubscribed, or the socket is gone: nothing is expected of these."""
         for code in codes:
             self._waiting.pop(code, None)
-            for group in (self.comparing, self.quiet, self.faulty):
-                group.discard(code)
+            self.comparing.pop(code, None)
+            self.quiet.discard(code)
+            self.faulty.discard(code)
 
     def seen(self, rows: NDArray[np.void]) -> None:
         """Rows that packets just changed: these subscriptions were acted on."""
@@ -76,28 +80,26 @@ class FirstPacketAudit:
             self._waiting[code].due_at = now + self._seconds
         self.resent += len(resend)
         for code in compare:
-            del self._waiting[code]
-        self.comparing.update(compare)
+            self.comparing[code] = self._waiting.pop(code).written_at
         return Due(resend, compare)
 
-    def judge(self, code: int, traded: bool) -> None:
-        """The quote's verdict: silence without trades is "no trade yet"; with trades it is our fault."""
-        if code not in self.comparing:
+    def judge(self, code: int, missed: bool) -> None:
+        """The quote's verdict: without trades since the subscription, silence is no fault; with them it is ours."""
+        if self.comparing.pop(code, None) is None:
             return
-        self.comparing.discard(code)
-        if not traded:
+        if not missed:
             self.quiet.add(code)
         elif code not in self.faulty:
             self.faulty.add(code)
             self.faults += 1
 
     def report(self) -> dict[str, int]:
-        """For the status: who waits, who was sent again, who has not traded, who is missing."""
+        """For the status: who waits, who was sent again, who is merely quiet, who is missing."""
         return {
             "waiting": len(self._waiting),
             "comparing": len(self.comparing),
             "resent": self.resent,
-            "no_trade_yet": len(self.quiet),
+            "quiet": len(self.quiet),
             "missing": len(self.faulty),
             "faults": self.faults,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -25,21 +26,21 @@ class Source(Protocol):
     @property
     def is_live(self) -> bool: ...
     @property
-    def last_packet_at(self) -> float: ...
+    def heard_at(self) -> float | None: ...
 
 
 class Staleness:
-    """Watches connections and segments, each of which should speak while the market is open.
+    """Watches connections and segments, each of which should speak while its market is open.
 
-    A connection that is down makes its instruments stale at once, open or closed; one that is silent, or a
-    segment that is, only in market hours. Coming back is marked as a gap.
+    A connection that is down makes its instruments stale, open or closed, and the first packet of its next socket
+    ends that; one that is silent, or a segment that is, only in market hours. Coming back is marked as a gap.
     """
 
-    def __init__(self, board: Board, sources: Sequence[Source], patience: float) -> None:
+    def __init__(self, board: Board, patience: float, sources: int) -> None:
         self._board = board
-        self._sources = sources
         self._watch = SilenceWatch(patience)
-        self._heard_at = [0.0] * len(sources)
+        self._heard_at = [-inf] * sources
+        self._down_at = [-inf] * sources
         self.connections: set[int] = set()
         self.segments: set[ExchangeSegment] = set()
 
@@ -48,12 +49,29 @@ class Staleness:
         for segment in np.unique(packets["code"] >> np.uint64(SECURITY_ID_BITS)).tolist():
             self._watch.heard(ExchangeSegment(segment), now)
 
-    def look(self, placed: Sequence[Codes], is_open: Collection[ExchangeSegment], now: float) -> None:
+    def went_down(self, index: int, now: float) -> None:
+        """A connection lost its socket, for however short a time: its rows are stale until the next one speaks."""
+        self._down_at[index] = now
+        self.connections.add(index)
+
+    def expects_data(self, index: int, codes: Codes, is_open: Collection[ExchangeSegment], patience: float) -> bool:
+        """Whether `patience` seconds without a packet would be unlike this connection."""
+        return self._trades(codes, is_open) and self._watch.patience(index) <= patience
+
+    def look(
+        self,
+        sources: Sequence[Source],
+        placed: Sequence[Codes],
+        is_open: Collection[ExchangeSegment],
+        now: float,
+    ) -> None:
         """Mark what has fallen silent, clear what speaks again. `placed`: the codes of each connection."""
-        silent = {index for index in range(len(placed)) if self._is_stale(index, placed[index], is_open, now)}
+        silent = {
+            index for index, source in enumerate(sources) if self._is_stale(index, source, placed[index], is_open, now)
+        }
         quiet = {segment for segment in ExchangeSegment if self._is_quiet(segment, is_open, now)}
-        recovered = self._affected(placed, self.connections - silent, self.segments - quiet)
-        affected = self._affected(placed, silent, quiet)
+        recovered = _affected(placed, self.connections - silent, self.segments - quiet)
+        affected = _affected(placed, silent, quiet)
         self.connections, self.segments = silent, quiet
         if len(recovered):
             recovered = np.setdiff1d(recovered, affected)
@@ -62,35 +80,37 @@ class Staleness:
         if len(affected):
             self._board.mark(affected, TickFlag.STALE)
 
-    def _is_stale(self, index: int, codes: Codes, is_open: Collection[ExchangeSegment], now: float) -> bool:
-        source, name = self._sources[index], f"connection {index}"
+    def _is_stale(
+        self, index: int, source: Source, codes: Codes, is_open: Collection[ExchangeSegment], now: float
+    ) -> bool:
         if not source.is_live:
-            self._watch.dropped(name)
-            return len(codes) > 0
+            self._watch.excused(index)
+            self._down_at[index] = now
+            return True
+        if source.heard_at is not None and source.heard_at > self._heard_at[index]:
+            self._heard_at[index] = source.heard_at
+            self._watch.heard(index, source.heard_at)
         if not self._trades(codes, is_open):
-            self._watch.dropped(name)
+            self._watch.excused(index)
             return False
-        if source.last_packet_at > self._heard_at[index]:
-            self._heard_at[index] = source.last_packet_at
-            self._watch.heard(name, source.last_packet_at)
-        self._watch.started(name, now)
-        return self._watch.is_silent(name, now)
+        self._watch.expected(index, now)
+        awaits_first = self._heard_at[index] <= self._down_at[index]
+        return awaits_first or self._watch.is_silent(index, now)
 
     def _is_quiet(self, segment: ExchangeSegment, is_open: Collection[ExchangeSegment], now: float) -> bool:
         if segment not in is_open:
-            self._watch.dropped(segment)
-            return False
+            self._watch.excused(segment)
         return self._watch.is_silent(segment, now)
 
     @staticmethod
     def _trades(codes: Codes, is_open: Collection[ExchangeSegment]) -> bool:
-        segments = np.unique(codes >> np.uint64(SECURITY_ID_BITS)).tolist()
-        return any(segment in is_open for segment in segments)
+        """Whether any of these instruments is of a segment that is open."""
+        return any(segment in is_open for segment in np.unique(codes >> np.uint64(SECURITY_ID_BITS)).tolist())
 
-    @staticmethod
-    def _affected(placed: Sequence[Codes], connections: Iterable[int], segments: Collection[ExchangeSegment]) -> Codes:
-        """The codes on these connections or of these segments."""
-        found = [placed[index] for index in connections]
-        if segments:
-            found += [codes[np.isin(codes >> np.uint64(SECURITY_ID_BITS), list(segments))] for codes in placed]
-        return np.unique(np.concatenate(found)) if found else NO_CODES
+
+def _affected(placed: Sequence[Codes], connections: Iterable[int], segments: Collection[ExchangeSegment]) -> Codes:
+    """The codes on these connections or of these segments."""
+    found = [placed[index] for index in connections]
+    if segments:
+        found += [codes[np.isin(codes >> np.uint64(SECURITY_ID_BITS), list(segments))] for codes in placed]
+    return np.unique(np.concatenate(found)) if found else NO_CODES

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 import orjson
+from django.conf import settings
 from numpy.typing import NDArray
 from redis.asyncio import Redis as AsyncRedis
 
@@ -17,6 +18,7 @@ from feeds.bus import BOARDS, status_key
 STATUS_EXPIRES_SECONDS = 10
 LAG_SAMPLES = 2000
 """Trades that the lag's percentiles are taken over: some seconds of a busy connection."""
+LAG_SAMPLES_A_FLUSH = 200
 SYNC_MEMORY = 600
 """Syncs that `sync_seconds_max` is taken over, so that one slow start does not colour the whole day."""
 
@@ -30,34 +32,41 @@ class FeedState(StrEnum):
     STOPPED = "STOPPED"
 
 
-@dataclass
-class Lag:
-    """How long trades took from the exchange to us, in ms. Its stamp has whole seconds: up to 1,000 are its own."""
+class Lags:
+    """How long trades took from the exchange to us, by connection, in ms.
 
-    samples: deque[int] = field(default_factory=lambda: deque(maxlen=LAG_SAMPLES))
+    The exchange's stamp has whole seconds: up to 1,000 ms are its own.
+    """
 
-    def add(self, milliseconds: Iterable[int]) -> None:
-        self.samples.extend(milliseconds)
+    def __init__(self) -> None:
+        self._samples: dict[int, deque[int]] = defaultdict(lambda: deque(maxlen=LAG_SAMPLES))
 
-    def percentiles(self) -> dict[str, int | None]:
-        if not self.samples:
+    def add(self, packets: NDArray[np.void], placement: Callable[[int], int | None]) -> None:
+        """Rows that packets just changed; those with a trade among them are samples."""
+        traded = packets[packets["low"] > 0][:LAG_SAMPLES_A_FLUSH]
+        lags = trade_lags(traded, settings.EXCHANGE_CLOCK_OFFSET_SECONDS).tolist()
+        for code, lag in zip(traded["code"].tolist(), lags, strict=True):
+            if (connection := placement(code)) is not None:
+                self._samples[connection].append(lag)
+
+    def percentiles(self, connection: int) -> dict[str, int | None]:
+        samples = self._samples[connection]
+        if not samples:
             return {"lag_ms_p50": None, "lag_ms_p99": None}
-        p50, p99 = np.percentile(np.fromiter(self.samples, np.float64, len(self.samples)), [50, 99])
+        p50, p99 = np.percentile(np.fromiter(samples, np.float64, len(samples)), [50, 99])
         return {"lag_ms_p50": round(p50), "lag_ms_p99": round(p99)}
 
 
-class Rate:
-    """A counter's pace between two looks at it."""
+class Rates:
+    """The pace of counters between two looks at them, by name."""
 
     def __init__(self) -> None:
-        self._count = 0
-        self._at: float | None = None
+        self._before: dict[Hashable, tuple[int, float]] = {}
 
-    def per_second(self, count: int, now: float) -> float:
-        elapsed = now - self._at if self._at is not None else 0.0
-        pace = (count - self._count) / elapsed if elapsed > 0 else 0.0
-        self._count, self._at = count, now
-        return round(max(0.0, pace), 1)
+    def per_second(self, name: Hashable, count: int, now: float) -> float:
+        before, at = self._before.get(name, (count, now))
+        self._before[name] = (count, now)
+        return round((count - before) / (now - at), 1) if now > at else 0.0
 
 
 @dataclass

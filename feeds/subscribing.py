@@ -14,10 +14,10 @@ from redis.asyncio import Redis as AsyncRedis
 from feeds import bus
 from feeds.bus import REDIS_ERRORS
 from feeds.core.board import Board
-from feeds.core.subscriptions import Action, Plan, Planner, Step, mode_of
+from feeds.core.subscriptions import Action, Plan, Planner, Step
 from feeds.core.tick import TickFlag
 from feeds.first_packet import FirstPacketAudit
-from feeds.interest import InterestChanges, changes_since
+from feeds.interest import InterestChanges, Source, changes_since
 from feeds.models import DhanAccount, Instrument
 
 Codes = NDArray[np.uint64]
@@ -28,9 +28,10 @@ class AccountDisabled(Exception):
 
 
 class Line(Protocol):
-    """What subscribing needs of a connection: write one step, True if it went out on a live socket."""
+    """What subscribing needs of a connection: it writes, or says that it is not live and asks for all later."""
 
-    async def carry_out(self, step: Step) -> bool: ...
+    def subscribe(self, codes: Iterable[int]) -> bool: ...
+    def unsubscribe(self, codes: Iterable[int]) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Subscriptions:
         self.lines: Sequence[Line] = ()
         self.placed: list[Codes] = [np.empty(0, np.uint64) for _ in range(planner.limits.connections)]
         self.version = 0
+        self._chains: dict[str, Codes] = {}
         self.counters: Counter[str] = Counter()
         self._board = board
         self._audit = audit
@@ -83,6 +85,8 @@ class Subscriptions:
     def want(self, changes: InterestChanges) -> None:
         for row in changes.rows:
             self.planner.want((row.source, row.owner), row.codes, row.subscription_class, held=row.held)
+            if row.source == Source.CHAIN:
+                self._chains[row.owner] = row.codes
         self.version = changes.version
 
     def plan(self) -> Plan:
@@ -106,29 +110,33 @@ class Subscriptions:
         wanted = list(codes)
         self._board.add(wanted, [ticks.get(code, 0) for code in wanted])
 
-    async def carry_out(self, steps: Iterable[Step]) -> None:
+    def carry_out(self, steps: Iterable[Step]) -> None:
         """Write the messages in their order. A connection that is down skips its own: it subscribes all when up."""
         for step in steps:
-            if await self.lines[step.connection].carry_out(step):
+            line = self.lines[step.connection]
+            write = line.subscribe if step.action is Action.SUBSCRIBE else line.unsubscribe
+            if write(step.codes):
                 self.counters[step.action.lower()] += len(step.codes)
             if step.gap:
                 self._board.mark(step.codes, TickFlag.GAP)
 
-    async def send_again(self, codes: Iterable[int]) -> None:
+    def send_again(self, codes: Iterable[int]) -> None:
         """Subscribe these again where they are placed: Dhan seems not to have acted on it."""
-        await self.carry_out(self._steps_for(codes))
-
-    def _steps_for(self, codes: Iterable[int]) -> list[Step]:
-        groups: dict[tuple[int, object], list[int]] = {}
+        by_connection: dict[int, list[int]] = {}
         for code in codes:
             if (index := self.planner.placement(code)) is not None:
-                groups.setdefault((index, mode_of(code)), []).append(code)
-        size = self.planner.limits.per_message
-        return [
-            Step(index, Action.SUBSCRIBE, mode_of(members[0]), tuple(members[first : first + size]))
-            for (index, _), members in groups.items()
-            for first in range(0, len(members), size)
-        ]
+                by_connection.setdefault(index, []).append(code)
+        for index, members in by_connection.items():
+            self.lines[index].subscribe(members)
+
+    def desired(self, index: int) -> list[int]:
+        """What one connection asks for when it is live anew."""
+        return self.placed[index].tolist()
+
+    def chain_counts(self) -> dict[str, int]:
+        """How many instruments of each chain are placed, by its definition's id."""
+        placed = np.concatenate(self.placed)
+        return {owner: int(np.isin(codes, placed).sum()) for owner, codes in self._chains.items() if len(codes)}
 
     def everything(self) -> Codes:
         """Every placed instrument that has a row."""

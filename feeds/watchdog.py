@@ -19,42 +19,50 @@ SUSPECTS_A_ROUND = 1000
 
 @dataclass(slots=True)
 class Source:
-    """When a source last spoke (monotonic), and how long it usually pauses, in seconds."""
+    """When a source last spoke (monotonic; None: not expected to), and how long it usually pauses, in seconds."""
 
-    heard_at: float
+    heard_at: float | None
     usual_gap: float = 0.0
 
 
 class SilenceWatch:
     """Which of several sources (connections, segments) are silent for longer than is like them.
 
-    The patience is `patience` seconds, more for a source that seldom speaks. A source is watched from the first
-    time it is `started` or `heard`, until it is `dropped`.
+    The patience is `patience` seconds, more for a source that seldom speaks. A source is watched from when it is
+    `expected` or `heard` until it is `excused`; its habits are remembered beyond that.
     """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._sources: dict[Hashable, Source] = {}
 
-    def started(self, source: Hashable, now: float) -> None:
-        """From here on the source is expected to speak; nothing is known of its habits."""
-        self._sources.setdefault(source, Source(now))
+    def expected(self, source: Hashable, now: float) -> None:
+        """From here on the source should speak, if it was not expected to already."""
+        known = self._sources.setdefault(source, Source(now))
+        if known.heard_at is None:
+            known.heard_at = now
 
     def heard(self, source: Hashable, now: float) -> None:
         known = self._sources.setdefault(source, Source(now))
-        # An outage is nobody's habit, so a pause counts as twice the patience at most.
-        gap = min(now - known.heard_at, 2 * self._patience)
-        known.usual_gap += GAP_SMOOTHING * (gap - known.usual_gap)
+        if known.heard_at is not None:
+            # An outage is nobody's habit, so a pause counts as twice the patience at most.
+            gap = min(now - known.heard_at, 2 * self._patience)
+            known.usual_gap += GAP_SMOOTHING * (gap - known.usual_gap)
         known.heard_at = now
 
-    def dropped(self, source: Hashable) -> None:
-        self._sources.pop(source, None)
+    def excused(self, source: Hashable) -> None:
+        """It need not speak now: its market is closed, it is down, or it carries nothing."""
+        if source in self._sources:
+            self._sources[source].heard_at = None
+
+    def patience(self, source: Hashable) -> float:
+        """Seconds of silence that are still like this source."""
+        known = self._sources.get(source)
+        return max(self._patience, QUIET_FACTOR * known.usual_gap if known else 0.0)
 
     def is_silent(self, source: Hashable, now: float) -> bool:
         known = self._sources.get(source)
-        if known is None:
-            return False
-        return now - known.heard_at > max(self._patience, QUIET_FACTOR * known.usual_gap)
+        return known is not None and known.heard_at is not None and now - known.heard_at > self.patience(source)
 
 
 class InstrumentWatch:
@@ -94,5 +102,6 @@ def trades_missed(ours: NDArray[np.void], quotes: NDArray[np.void], settled_befo
 
     Trades at or after `settled_before` (seconds since 1970, exchange time) may still be on their way to us.
     """
-    newer = (quotes["last_traded_at"] > ours["last_traded_at"]) & (quotes["volume"] != ours["volume"])
+    has_grown = (quotes["volume"] != ours["volume"]) | (quotes["volume"] == 0)  # an index has no volume
+    newer = (quotes["last_traded_at"] > ours["last_traded_at"]) & has_grown
     return np.asarray(newer & (quotes["last_traded_at"] < settled_before), np.bool_)

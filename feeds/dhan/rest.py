@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -24,7 +23,10 @@ from feeds import clock
 from feeds.core.instrument import SECURITY_ID_MASK, ExchangeSegment, InstrumentKey
 from feeds.core.price import MAXIMUM_PAISE, PAISE_PER_RUPEE
 from feeds.core.tick import DEPTH_LEVELS, TICK, TickFlag
+from feeds.dhan.governor import Credentials, ReadCredentials
 from feeds.dhan.wire import DisconnectReason
+
+__all__ = ["Credentials", "DhanRest", "DhanRestError", "RateBudget", "answer", "master_lines", "quote_rows"]
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +49,6 @@ ACCOUNT_CODES = frozenset(
         DisconnectReason.CLIENT_ID_INVALID,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who we are to Dhan. `version` moves with every new credential (DhanAccount.credential_version)."""
-
-    client_id: str
-    access_token: str = field(repr=False)
-    version: int = 0
 
 
 class DhanRestError(Exception):
@@ -102,7 +95,7 @@ class DhanRest:
     def __init__(
         self,
         base_url: str,
-        credentials: Callable[[], Awaitable[Credentials]],
+        credentials: ReadCredentials,
         *,
         spacing: float = QUOTE_SPACING_SECONDS,
         throttled: float = THROTTLED_SECONDS,
@@ -124,6 +117,7 @@ class DhanRest:
         Raises:
             DhanRestError: Dhan refused.
             httpx.HTTPError: Dhan could not be reached.
+            CredentialsUnavailable: there is nothing to ask with.
         """
         waiting = iter(sorted(codes))
         found = [np.empty(0, TICK)]
@@ -134,7 +128,7 @@ class DhanRest:
     async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         await self._budget.turn()
         who = await self._credentials()
-        headers = {"access-token": who.access_token, "client-id": who.client_id}
+        headers = {"access-token": who.token, "client-id": who.client_id}
         response = await self._client.post(path, content=orjson.dumps(body), headers=JSON_HEADERS | headers)
         try:
             return answer(response.status_code, response.content)

@@ -46,19 +46,27 @@ def test_silence_is_sent_again_twice_and_then_compared():
     assert audit.report()["resent"] == 2
 
 
+def test_sending_again_does_not_start_the_count_afresh():
+    audit = audit_of(1)
+    for moment in (10.0, 20.0):
+        assert audit.due(moment).resend == [1]
+        audit.written([1], wall=int(moment), now=moment)
+    assert audit.due(30.0) == Due([], [1])
+
+
 def test_silence_without_trades_is_no_fault():
     audit = audit_of(1)
     audit.due(10.0), audit.due(20.0), audit.due(30.0)
-    audit.judge(1, traded=False)
+    audit.judge(1, missed=False)
     assert audit.report() == {
-        "waiting": 0, "comparing": 0, "resent": 2, "no_trade_yet": 1, "missing": 0, "faults": 0,
+        "waiting": 0, "comparing": 0, "resent": 2, "quiet": 1, "missing": 0, "faults": 0,
     }  # fmt: skip
 
 
 def test_silence_with_trades_is_a_fault_until_it_shows_itself():
     audit = audit_of(1)
     audit.due(10.0), audit.due(20.0), audit.due(30.0)
-    audit.judge(1, traded=True)
+    audit.judge(1, missed=True)
     assert (audit.report()["missing"], audit.report()["faults"]) == (1, 1)
     audit.seen(packets(1, received_at=200))
     assert (audit.report()["missing"], audit.report()["faults"]) == (0, 1)
@@ -68,7 +76,7 @@ def test_a_packet_that_overtakes_the_quote_settles_it():
     audit = audit_of(1)
     audit.due(10.0), audit.due(20.0), audit.due(30.0)
     audit.seen(packets(1))
-    audit.judge(1, traded=True)
+    audit.judge(1, missed=True)
     assert audit.report()["faults"] == 0
 
 

@@ -41,22 +41,25 @@ class TestSilence:
 
     def test_a_source_found_silent_can_still_show_that_it_is_only_quiet(self):
         watch = SilenceWatch(patience=4.0)
-        watch.started("NSE_FNO", 0.0)
+        watch.expected("NSE_FNO", 0.0)
         for beat in range(1, 5):
             assert watch.is_silent("NSE_FNO", beat * 10.0) == (beat == 1)
             watch.heard("NSE_FNO", beat * 10.0)
 
     def test_one_that_never_spoke_is_silent_too(self):
         watch = SilenceWatch(patience=4.0)
-        watch.started("connection 2", 10.0)
+        watch.expected("connection 2", 10.0)
         assert not watch.is_silent("connection 2", 14.0)
         assert watch.is_silent("connection 2", 14.1)
 
-    def test_unknown_and_dropped_sources_are_not(self):
+    def test_unknown_and_excused_sources_are_not(self):
         watch = speaking_every(0.1, until=60.0)
         assert not watch.is_silent("MCX_COMM", 1_000.0)
-        watch.dropped("NSE_FNO")
+        watch.excused("NSE_FNO")
         assert not watch.is_silent("NSE_FNO", 9_000.0)
+        watch.expected("NSE_FNO", 9_000.0)
+        assert not watch.is_silent("NSE_FNO", 9_004.0)
+        assert watch.is_silent("NSE_FNO", 9_004.1)
 
 
 class TestInstruments:

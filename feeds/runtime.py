@@ -1,0 +1,134 @@
+"""The feed process of one account: waits for its lease, reigns while it has it, and steps down cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from redis.asyncio import Redis as AsyncRedis
+
+from feeds import bus
+from feeds.bus import REDIS_ERRORS
+from feeds.leases import LeaseKeeper
+from feeds.models import DhanAccount
+from feeds.offload import Offload
+from feeds.session import DATABASE_AWAY, ENDS_OF_REIGN, FeedSession
+from feeds.status import FeedState, write_status
+from feeds.timers import FeedTimers
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class Stopping(Exception):
+    """Somebody asked the process to end."""
+
+
+class FeedProcess:
+    """Runs one account's feed until `stop`: at most one process of many, whichever holds the lease."""
+
+    def __init__(self, account_name: str, timers: FeedTimers | None = None) -> None:
+        self.account_name = account_name
+        self.timers = timers or FeedTimers.from_settings()
+        self.session: FeedSession | None = None
+        self._stopping = asyncio.Event()
+        self._database = Offload()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until `stop`.
+
+        Raises:
+            DhanAccount.DoesNotExist: there is no account of this name.
+        """
+        redis = bus.async_redis()
+        try:
+            account_id = await self._patiently(partial(find_account, self.account_name))
+            if account_id is not None:
+                await self._reign_for_ever(account_id, LeaseKeeper(f"feed.{account_id}"), redis)
+        finally:
+            self._database.close()
+            await redis.aclose()
+
+    async def _reign_for_ever(self, account_id: int, lease: LeaseKeeper, redis: AsyncRedis) -> None:
+        while not self._stopping.is_set():
+            if await self._patiently(partial(acquire_if_enabled, lease, account_id)):
+                self.session = FeedSession(account_id, self.account_name, lease, redis, self._database, self.timers)
+                await self._reign(self.session)
+                await self._step_down(lease, redis, self.session)
+            await self._pause()
+
+    async def _reign(self, session: FeedSession) -> None:
+        """Run the session; comes back when it has ended for any reason that is nobody's mistake."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(session.run())
+                tasks.create_task(self._watch_for_stop())
+        except* Stopping:
+            log.info("account %s: stopping", self.account_name)
+        except* ENDS_OF_REIGN as ends:
+            reasons = {type(end).__name__ for end in leaves(ends)}
+            log.error("account %s: epoch %d has ended: %s", session.name, session.epoch, ", ".join(sorted(reasons)))
+
+    async def _watch_for_stop(self) -> None:
+        await self._stopping.wait()
+        raise Stopping
+
+    async def _step_down(self, lease: LeaseKeeper, redis: AsyncRedis, session: FeedSession) -> None:
+        """Say that it is over, unless somebody else has begun; give the lease back, if it is still ours."""
+        if not self._stopping.is_set():
+            return
+        with suppress(*REDIS_ERRORS):
+            await write_status(redis, session.account_id, session.status() | {"state": FeedState.STOPPED})
+        with suppress(*DATABASE_AWAY):
+            await self._database.run(lease.release)
+
+    async def _patiently(self, question: Callable[[], Result]) -> Result | None:
+        """Ask the database until it answers, or None when the process is to stop first."""
+        while not self._stopping.is_set():
+            try:
+                return await self._database.run(question)
+            except DATABASE_AWAY as error:
+                log.warning("account %s: the database is away (%s)", self.account_name, type(error).__name__)
+                await self._pause()
+        return None
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.timers.lease_renew):
+                await self._stopping.wait()
+
+
+def find_account(name: str) -> int:
+    """Raises DhanAccount.DoesNotExist."""
+    return DhanAccount.objects.values_list("pk", flat=True).get(name=name)
+
+
+def acquire_if_enabled(lease: LeaseKeeper, account_id: int) -> bool:
+    """A disabled account is nobody's to feed."""
+    return DhanAccount.objects.filter(pk=account_id, enabled=True).exists() and lease.acquire()
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The exceptions inside a group, groups within it taken apart."""
+    found: list[BaseException] = []
+    for each in group.exceptions:
+        found += leaves(each) if isinstance(each, BaseExceptionGroup) else [each]
+    return found
+
+
+async def run_until_signalled(account_name: str) -> None:
+    """The whole life of the process: SIGTERM and SIGINT end it cleanly."""
+    process = FeedProcess(account_name)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.stop)
+    await process.run()

@@ -1,0 +1,391 @@
+"""One reign of a feed process over its account: from taking the lease to losing it, under one epoch.
+
+Each duty is a small task of its own around the same board, planner and connections; the event loop's thread
+alone touches them. The database is asked in other threads and may be away: prices flow on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import numpy as np
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import Error as DatabaseError
+from redis.asyncio import Redis as AsyncRedis
+
+from feeds import clock
+from feeds.accounts import AccountCredentials
+from feeds.bus import REDIS_ERRORS, Fenced, Rows, TickPublisher
+from feeds.comparing import Comparer
+from feeds.core.board import Board
+from feeds.core.calendar import shipped_calendar
+from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment
+from feeds.core.subscriptions import Limits, Planner
+from feeds.dhan.connection import Connection, ConnectionState, ConnectionTimers
+from feeds.dhan.governor import DialRules, DialTimers, Governor
+from feeds.dhan.rest import DhanRest
+from feeds.first_packet import FirstPacketAudit
+from feeds.flusher import Flusher
+from feeds.interest import Source
+from feeds.leases import LeaseKeeper, LeaseLost
+from feeds.market_hours import MarketHours
+from feeds.offload import Offload, Overloaded
+from feeds.recentring import Recentring
+from feeds.selectors import market_calendar
+from feeds.staleness import Staleness
+from feeds.status import FeedState, Lags, Rates, SyncTimes, write_status
+from feeds.subscribing import AccountDisabled, Subscriptions, read_view, seed_from_last_run, tick_sizes
+from feeds.timers import FeedTimers
+from feeds.watchdog import InstrumentWatch
+
+log = logging.getLogger(__name__)
+
+DATABASE_AWAY = (DatabaseError, Overloaded)
+ENDS_OF_REIGN = (LeaseLost, Fenced, AccountDisabled)
+"""What ends a session without being anybody's mistake."""
+COMMANDS_RETRY_SECONDS = 0.5
+CALENDAR_SECONDS = 300.0
+"""An admin's new holiday is known to the watchdogs within five minutes."""
+AWAY_LOGGED_EVERY = 60
+
+
+class FeedSession:
+    """Owns the account's sockets, board and bus for one epoch; `run` returns only by an exception."""
+
+    def __init__(
+        self,
+        account_id: int,
+        name: str,
+        lease: LeaseKeeper,
+        redis: AsyncRedis,
+        database: Offload,
+        timers: FeedTimers,
+    ) -> None:
+        self.account_id = account_id
+        self.name = name
+        self.epoch = lease.epoch
+        self.timers = timers
+        self.counters: Counter[str] = Counter()
+        self._lease = lease
+        self._lease_database = Offload()  # its own threads: a slow query elsewhere must not cost the lease
+        self._database = database
+        self._redis = redis
+        self._nudged = asyncio.Event()
+        self._nudged_at: float | None = None
+        self.hours = MarketHours(shipped_calendar())
+        self._open: frozenset[ExchangeSegment] = frozenset()
+        self._build_market(limits_from_settings())
+        self._build_dhan(AccountCredentials(account_id, database))
+
+    # --- what it is made of -----------------------------------------------------------------------
+
+    def _build_market(self, limits: Limits) -> None:
+        """Everything between the sockets and the bus."""
+        timers = self.timers
+        self.board = Board(limits.total)
+        self.audit = FirstPacketAudit(timers.first_packet, timers.first_packet_resends)
+        self.staleness = Staleness(self.board, timers.stale_after, limits.connections)
+        self.lags, self.rates, self.sync_times = Lags(), Rates(), SyncTimes()
+        publisher = TickPublisher(self._redis, self.account_id, self.epoch)
+        self.flusher = Flusher(self.board, publisher, timers.heartbeat, self._on_packets, self._everything)
+        self.subscriptions = Subscriptions(Planner(limits), self.board, self.audit, self.flusher.collect)
+        self.recentring = Recentring(self.account_id, self.board, self._database)
+
+    def _build_dhan(self, credentials: AccountCredentials) -> None:
+        """Everything that talks to Dhan."""
+        self.governor = Governor(credentials.current, DialRules(DialTimers.from_settings()), self.timers.sync)
+        self.connections = [self._connection(index) for index in range(self.subscriptions.planner.limits.connections)]
+        self.subscriptions.lines = self.connections
+        self.rest = DhanRest(
+            settings.DHAN_REST_URL,
+            credentials.current,
+            spacing=self.timers.quote_spacing,
+            throttled=self.timers.throttled,
+        )
+        self.instruments = InstrumentWatch(self.timers.instrument_stale)
+        self.comparer = Comparer(
+            self.board,
+            self.audit,
+            self.instruments,
+            self.rest,
+            self.subscriptions.send_again,
+            settled_after=self.timers.stale_after,
+        )
+
+    def _connection(self, index: int) -> Connection:
+        return Connection(
+            index,
+            url=settings.DHAN_FEED_URL,
+            board=self.board,
+            governor=self.governor,
+            desired=self.subscriptions.desired,
+            timers=ConnectionTimers.from_settings(),
+            expects_data=lambda: self.staleness.expects_data(
+                index, self.subscriptions.placed[index], self._open, settings.FEED_SILENCE_RECONNECT_SECONDS
+            ),
+            on_change=self._on_connection_change,
+            on_written=self._on_written,
+            per_message=self.subscriptions.planner.limits.per_message,
+        )
+
+    # --- what its parts tell it -------------------------------------------------------------------
+
+    def _everything(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
+        return self.subscriptions.everything()
+
+    def _on_packets(self, packets: Rows) -> None:
+        self.audit.seen(packets)
+        self.staleness.heard(packets, clock.monotonic())
+        self.lags.add(packets, self.subscriptions.planner.placement)
+
+    def _on_connection_change(self, connection: Connection) -> None:
+        if connection.state is not ConnectionState.LIVE:
+            self.staleness.went_down(connection.index, clock.monotonic())
+
+    def _on_written(self, connection: Connection, codes: list[int]) -> None:
+        """Subscriptions went out. Those of closed markets answer when they open; until then a quote must do."""
+        is_open = [code for code in codes if code >> SECURITY_ID_BITS in self._open]
+        self.audit.written(is_open, clock.wall_nanoseconds(), clock.monotonic())
+        if len(is_open) < len(codes):
+            self._seed_unheard([code for code in codes if code >> SECURITY_ID_BITS not in self._open])
+
+    def _seed_unheard(self, codes: Iterable[int]) -> None:
+        wanted = np.fromiter(codes, np.uint64)
+        ages = self.board.ages(wanted, clock.monotonic())
+        self.comparer.seed(wanted[np.isinf(ages)].tolist())
+
+    # --- the reign ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until the lease is lost, the bus is fenced or the account is switched off.
+
+        Raises:
+            LeaseLost, Fenced, AccountDisabled: inside an ExceptionGroup; the sockets are closed by then.
+        """
+        log.info("account %s: epoch %d begins", self.name, self.epoch)
+        await self._load_calendar()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, duty in self._duties().items():
+                    tasks.create_task(duty, name=name)
+        finally:
+            await self.rest.aclose()
+            self._lease_database.close()
+
+    def _duties(self) -> dict[str, Coroutine[Any, Any, None]]:
+        timers = self.timers
+        connections = {f"connection {connection.index}": connection.run() for connection in self.connections}
+        return connections | {
+            "lease": self._repeat("lease", timers.lease_renew, self._renew_lease),
+            "flush": self._repeat("flush", timers.flush, self.flusher.flush),
+            "sync": self._sync_for_ever(),
+            "commands": self._listen(),
+            "status": self._repeat("status", timers.status, self._report),
+            "watch": self._repeat("watch", timers.watch, self._watch),
+            "compare": self._repeat("compare", timers.quote_spacing, self._compare),
+            "recentre": self._repeat("recentre", timers.sync, self.recentring.follow),
+            "calendar": self._repeat("calendar", CALENDAR_SECONDS, self._load_calendar),
+        }
+
+    async def _repeat(self, name: str, seconds: float, duty: Callable[[], Awaitable[None]]) -> None:
+        """A duty for ever, at an even pace. What is away is asked again; a bug in one duty does not end the prices."""
+        next_at = clock.monotonic()
+        while True:
+            await self._attempt(name, duty)
+            next_at = max(next_at + seconds, clock.monotonic())
+            await asyncio.sleep(next_at - clock.monotonic())
+
+    async def _attempt(self, name: str, duty: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await duty()
+        except ENDS_OF_REIGN:
+            raise
+        except (*DATABASE_AWAY, *REDIS_ERRORS) as error:
+            if not self.counters[f"{name}_away"] % AWAY_LOGGED_EVERY:
+                log.warning("account %s: %s has to wait (%s)", self.name, name, type(error).__name__)
+            self.counters[f"{name}_away"] += 1
+        except Exception:
+            log.exception("account %s: %s failed", self.name, name)
+            self.counters[f"{name}_failed"] += 1
+
+    async def _renew_lease(self) -> None:
+        await self._lease_database.run(self._lease.renew)
+
+    async def _load_calendar(self) -> None:
+        try:
+            self.hours = MarketHours(await self._database.run(market_calendar))
+        except DATABASE_AWAY as error:
+            log.warning("account %s: the calendar stays as it is (%s)", self.name, type(error).__name__)
+
+    # --- subscriptions ------------------------------------------------------------------------------
+
+    async def _sync_for_ever(self) -> None:
+        while True:
+            await self._attempt("sync", self._sync)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.timers.sync):
+                    await self._nudged.wait()
+
+    async def _sync(self) -> None:
+        """Read what changed, plan, write. The clock of `sync_seconds_max` runs from the nudge, else from here."""
+        self._nudged.clear()
+        noticed_at, self._nudged_at = self._nudged_at or clock.monotonic(), None
+        view = await self._database.run(partial(read_view, self.account_id, self.subscriptions.version))
+        self._note_credential(view.credential_version)
+        self.subscriptions.want(view.changes)
+        plan = self.subscriptions.plan()
+        if plan.steps:
+            await self._give_rows()
+            self.subscriptions.carry_out(plan.steps)
+            self.sync_times.add(clock.monotonic() - noticed_at)
+        if any(row.source == Source.CHAIN for row in view.changes.rows):
+            self.recentring.reload_soon()
+
+    async def _give_rows(self) -> None:
+        """Rows on the board for what was just placed, with what the last run knew of it."""
+        new = self.subscriptions.missing_on_board()
+        if not new:
+            return
+        try:
+            ticks = await self._database.run(partial(tick_sizes, new))
+        except DATABASE_AWAY:
+            ticks = {}
+        self.subscriptions.add_to_board(new, ticks)
+        self.counters["seeded"] += await seed_from_last_run(self._redis, self.account_id, self.board, new)
+
+    def _note_credential(self, version: int) -> None:
+        if self.counters["credential_version"] not in (0, version):
+            self.governor.nudge()
+        self.counters["credential_version"] = version
+
+    # --- commands ------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """Commands of the channel layer, for as long as Redis has them to give."""
+        layer = get_channel_layer()
+        while True:
+            try:
+                self._obey(await layer.receive(f"feed-{self.account_id}"))
+            except REDIS_ERRORS:
+                await asyncio.sleep(COMMANDS_RETRY_SECONDS)
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        kind, index = command.get("type"), command.get("connection")
+        if kind == "sync.now":
+            self._nudged_at = self._nudged_at or clock.monotonic()
+            self._nudged.set()
+        elif kind == "reconnect" and isinstance(index, int) and 0 <= index < len(self.connections):
+            self.connections[index].reconnect()
+        elif kind == "reseed":
+            self.comparer.seed(self._everything().tolist())
+        else:
+            log.warning("account %s: command not understood: %r", self.name, str(command)[:200])
+
+    # --- watching ------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        now = clock.monotonic()
+        before, self._open = self._open, self.hours.open_segments(clock.exchange_now())
+        placed = self.subscriptions.placed
+        if opened := self._open - before:
+            self._expect_first_packets(opened)
+        self.staleness.look(self.connections, placed, self._open, now)
+        if resend := self.audit.due(now).resend:
+            self.subscriptions.send_again(resend)
+
+    def _expect_first_packets(self, opened: frozenset[ExchangeSegment]) -> None:
+        """A market opened: those of its instruments that were subscribed before and never heard of must speak now."""
+        now = clock.monotonic()
+        for index, codes in enumerate(self.subscriptions.placed):
+            if self.connections[index].is_live:
+                of_opened = codes[np.isin(codes >> np.uint64(SECURITY_ID_BITS), list(opened))]
+                unheard = of_opened[np.isinf(self.board.ages(of_opened, now))]
+                self.audit.written(unheard.tolist(), clock.wall_nanoseconds(), now)
+
+    async def _compare(self) -> None:
+        live = [self.subscriptions.placed[connection.index] for connection in self.connections if connection.is_live]
+        placed = np.concatenate([np.empty(0, np.uint64), *live])
+        await self.comparer.compare(placed, self._open)
+
+    # --- telling ------------------------------------------------------------------------------------
+
+    async def _report(self) -> None:
+        await write_status(self._redis, self.account_id, self.status())
+
+    @property
+    def state(self) -> FeedState:
+        """LIVE: every connection is believed. DOWN: none is up. STALE: something between."""
+        if not any(connection.is_live for connection in self.connections):
+            return FeedState.DOWN
+        carrying = {index for index, codes in enumerate(self.subscriptions.placed) if len(codes)}
+        return FeedState.STALE if self.staleness.connections & carrying or self.staleness.segments else FeedState.LIVE
+
+    def status(self) -> dict[str, Any]:
+        """As docs/architecture.md says."""
+        now = clock.monotonic()
+        planner = self.subscriptions.planner
+        capacity = planner.capacity()
+        counts = {name.lower(): count for name, count in planner.counts().items()}
+        packets = sum(connection.packets for connection in self.connections)
+        return {
+            "account": self.account_id,
+            "name": self.name,
+            "epoch": self.epoch,
+            "state": self.state,
+            "at": clock.wall_nanoseconds() // 1_000_000,
+            "connections": [self._connection_status(connection, now) for connection in self.connections],
+            "packets_per_second": self.rates.per_second("all", packets, now),
+            "tier_b": counts["tier_b"],
+            "references": counts["reference"],
+            "tier_a": counts["tier_a"],
+            "wanted": capacity.used,
+            "capacity": capacity.total,
+            "sync_seconds_max": self.sync_times.maximum,
+            "stale_segments": sorted(segment.name for segment in self.staleness.segments),
+            "audit": self.audit.report() | {"stale_instruments": len(self.instruments.stale)},
+            "chains": self.subscriptions.chain_counts(),
+            "counters": self._all_counters(),
+        }
+
+    def _connection_status(self, connection: Connection, now: float) -> dict[str, Any]:
+        age = connection.age(now)
+        silent = connection.is_live and connection.index in self.staleness.connections
+        return {
+            "index": connection.index,
+            "state": FeedState.STALE if silent else connection.state,
+            "since": int(connection.since.timestamp() * 1000),
+            "subscribed": len(connection.subscribed),
+            "placed": len(self.subscriptions.placed[connection.index]),
+            "packets_per_second": self.rates.per_second(connection.index, connection.packets, now),
+            "age_seconds": None if age is None else round(age, 3),
+            **self.lags.percentiles(connection.index),
+            "reconnects": connection.reconnects,
+            "last_reason": str(connection.last_ending) if connection.last_ending else None,
+        }
+
+    def _all_counters(self) -> dict[str, int]:
+        parts = (self.counters, self.flusher.counters, self.subscriptions.counters, self.comparer.counters)
+        merged: dict[str, int] = {"dials": self.governor.dials, "messages": sum(c.messages for c in self.connections)}
+        for part in (*parts, self.recentring.counters, self.board.counters):
+            merged |= {str(name): count for name, count in part.items()}
+        for connection in self.connections:
+            for error, count in connection.errors.items():
+                merged[f"bad_{error}"] = merged.get(f"bad_{error}", 0) + count
+        return merged
+
+
+def limits_from_settings() -> Limits:
+    return Limits(
+        connections=settings.FEED_CONNECTIONS,
+        per_connection=settings.FEED_INSTRUMENTS_PER_CONNECTION,
+        per_message=settings.FEED_INSTRUMENTS_PER_MESSAGE,
+        total=settings.FEED_INSTRUMENTS_TOTAL,
+        spread=settings.FEED_SPREAD_LIMIT,
+    )
