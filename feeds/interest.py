@@ -153,6 +153,35 @@ def declare_interest(
     return Declared(book.total(), len(wanted[who]), len(wanted[who.references]))
 
 
+class Want(NamedTuple):
+    """What one owner wants; nothing at all withdraws it."""
+
+    keys: Keys
+    references: Keys = ()
+
+
+@transaction.atomic
+def declare_interests(source: str, wants: Mapping[str, Want]) -> Declared:
+    """`declare_interest` without an account for several owners of a source at once: all of them or none.
+
+    Counts in the answer are of distinct instruments, over all these owners.
+
+    Raises:
+        CapacityExceeded: they do not fit together; carries the figures.
+    """
+    wanted: dict[Owner, Codes] = {}
+    for owner, want in wants.items():
+        who = Owner(source, str(owner))
+        wanted |= {who: pack(want.keys), who.references: pack(want.references)}
+    book = _Book.locked()
+    book.spread_together(wanted, book.take_out(wanted), Owner(source, ""))
+    book.require_capacity(wanted, None)
+    book.save()
+    subscriptions = _union(codes for who, codes in wanted.items() if who.source == source)
+    references = _union(codes for who, codes in wanted.items() if who.source != source)
+    return Declared(book.total(), len(subscriptions), len(references))
+
+
 @transaction.atomic
 def withdraw_interest(source: str, owner: str) -> None:
     """The owner wants nothing any more, nor do its references serve anybody. Harmless when it is so already."""
@@ -316,6 +345,18 @@ class _Book:
             room = self.room(account)
             self._give(who, account, codes[:room])
             codes = codes[room:]
+
+    def spread_together(self, wanted: Mapping[Owner, Codes], was: dict[Owner, dict[int, Codes]], pool: Owner) -> None:
+        """`spread` for several owners at the price of one: their union finds its places, then each takes its own."""
+        before: dict[int, Codes] = {}
+        for had in was.values():
+            for account, codes in had.items():
+                before[account] = _union([before.get(account, NOTHING), codes])
+        self.spread(pool, _union(wanted.values()), before)
+        for row in [row for row in self.rows if row.who == pool]:
+            placed = self.rows.pop(row)
+            for who, codes in wanted.items():
+                self._give(who, row.account_id, _common(codes, placed))
 
     def concentrate(self, who: Owner, codes: Codes, account_id: int) -> None:
         """Give all to one account: Tier A gives way elsewhere; what a chain has elsewhere stays with that chain."""

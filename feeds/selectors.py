@@ -16,7 +16,7 @@ from feeds.core.calendar import Calendar, HolidayRecord, Phase, shipped_calendar
 from feeds.core.chains import ListedContract
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType, OptionType
 from feeds.importing import WORD
-from feeds.models import ChainDefinition, Holiday, Instrument
+from feeds.models import ChainContract, ChainDefinition, Holiday, Instrument
 
 SEARCH_WORDS_LIMIT = 8
 SEARCH_WORD_LENGTH = 32
@@ -51,8 +51,8 @@ def listed() -> QuerySet[Instrument]:
 SPOTS = """
 SELECT code FROM feeds_instrument
 WHERE search_vector @@ to_tsquery('simple', %(query)s) AND is_listed AND expiry IS NULL {conditions}
-ORDER BY symbol = ANY(%(words)s) DESC, starts_with(symbol, %(first)s) DESC, instrument_type = 'INDEX' DESC, series = ANY('{{EQ,A,BE}}') DESC,
-  segment, length(symbol), symbol
+ORDER BY symbol = ANY(%(words)s) DESC, starts_with(symbol, %(first)s) DESC, instrument_type = 'INDEX' DESC,
+  series = ANY('{{EQ,A,BE}}') DESC, segment, length(symbol), symbol
 LIMIT %(limit)s
 """
 CONTRACTS = """
@@ -315,10 +315,23 @@ def chain_contracts(segment: ExchangeSegment, underlying: str, expiry: date) -> 
     return list(rows.order_by("strike", "option_type"))
 
 
-def expiries(segment: ExchangeSegment, underlying: str, today: date) -> list[date]:
-    """The expiries with listed options, nearest first."""
-    rows = listed().filter(segment=segment, underlying_symbol=underlying, expiry__gte=today, option_type__in=OptionType)
-    return list(rows.order_by("expiry").values_list("expiry", flat=True).distinct())
+def subscribed_by_chain() -> dict[int, int]:
+    """How many contracts of each chain definition its feed has subscribed, by id; of a feed that is down none.
+
+    Raises:
+        bus.REDIS_ERRORS: Redis is away.
+    """
+    chains = (status.get("chains", {}) for status in bus.feed_statuses().values())
+    return {int(pk): count for each in chains for pk, count in each.items()}
+
+
+def expiries_by_chain() -> dict[int, list[date]]:
+    """The expiries that each chain definition has contracts of, by its id."""
+    rows = ChainContract.objects.order_by("expiry").values_list("definition_id", "expiry").distinct()
+    found: dict[int, list[date]] = {}
+    for definition, expiry in rows:
+        found.setdefault(definition, []).append(expiry)
+    return found
 
 
 def master_date() -> date | None:

@@ -1,7 +1,18 @@
-"""Addresses of feeds, below /api/v2/."""
+"""Addresses of the market endpoints, below /api/v2/."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from feeds import views
+
+urlpatterns = [
+    path("instruments", views.InstrumentsView.as_view()),
+    path("instruments/<str:key>", views.InstrumentView.as_view()),
+    path("quotes", views.QuotesView.as_view()),
+    path("chains", views.ChainsView.as_view()),
+    path("chains/<str:segment>/<str:underlying>/<str:expiry>", views.ChainView.as_view()),
+    path("subscriptions", views.SubscriptionsView.as_view()),
+    path("feed-status", views.FeedStatusView.as_view()),
+    path("market-status", views.MarketStatusView.as_view()),
+]

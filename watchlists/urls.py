@@ -1,7 +1,14 @@
-"""Addresses of watchlists, below /api/v2/."""
+"""Addresses of the watchlist endpoints, below /api/v2/."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from watchlists import views
+
+urlpatterns = [
+    path("watchlists", views.WatchlistsView.as_view()),
+    path("watchlists/<int:pk>", views.WatchlistView.as_view()),
+    path("watchlist/add", views.AddView.as_view()),
+    path("watchlist/remove", views.RemoveView.as_view()),
+]
