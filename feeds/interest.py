@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
@@ -39,7 +40,9 @@ REFERENCE_FOLLOWS = {
 }
 """A reference is released with the options it serves, which may trade longer than it does itself."""
 CLOCK = 1
-"""Primary key of the one InterestClock row."""
+"""Primary key of the InterestClock row that everybody locks."""
+FORGOTTEN = 2
+"""Primary key of the one that says up to which version withdrawn rows may be gone."""
 PACKED = np.dtype("<u8")
 NOTHING: Codes = np.empty(0, dtype=np.uint64)
 
@@ -124,6 +127,7 @@ class InterestChanges:
 
     version: int
     rows: tuple[InterestChange, ...]
+    whole: bool = False  # these are all there are: owners that are not among them want nothing
 
 
 @transaction.atomic
@@ -211,16 +215,46 @@ def release_source(source: str, segments: Collection[ExchangeSegment] | None = N
 
 
 def changes_since(account_id: int, version: int) -> InterestChanges:
-    """Rows of one account changed after a version (0: from the beginning). One indexed query, no lock.
+    """Rows of one account changed after a version; all of them for version 0, or one from before rows were forgotten.
 
-    Versions commit in order, because whoever takes one holds the InterestClock row until then.
+    No lock: versions commit in order, because whoever takes one holds the InterestClock row until then.
     """
+    changes = _changes_after(account_id, version) if version else None
+    # Asked after the rows: what is forgotten in between only makes the answer whole.
+    if changes is None or InterestClock.objects.filter(pk=FORGOTTEN, version__gt=version).exists():
+        return _everything(account_id, version)
+    return changes
+
+
+def _changes_after(account_id: int, version: int) -> InterestChanges:
     changed = Interest.objects.filter(account_id=account_id, version__gt=version)
-    if not version:
-        changed = changed.exclude(codes=b"")
+    return _as_changes(changed, version)
+
+
+def _everything(account_id: int, version: int) -> InterestChanges:
+    """All that is wanted. Its version covers what was forgotten before, so that the next answer is small again."""
+    forgotten = InterestClock.objects.filter(pk=FORGOTTEN).values_list("version", flat=True).first() or 0
+    wanted = Interest.objects.filter(account_id=account_id).exclude(codes=b"")
+    return replace(_as_changes(wanted, max(version, forgotten)), whole=True)
+
+
+def _as_changes(changed: QuerySet[Interest], version: int) -> InterestChanges:
     found = list(changed.order_by("version").values_list("version", "source", "owner", "codes"))
     rows = tuple(InterestChange(source, owner, unpack(codes)) for _, source, owner, codes in found)
-    return InterestChanges(found[-1][0] if found else version, rows)
+    return InterestChanges(max([version, *(row[0] for row in found)]), rows)
+
+
+@transaction.atomic
+def forget_withdrawn() -> int:
+    """Delete the rows of owners that want nothing any more: each item ever watched leaves one. Returns how many.
+
+    A feed that had not read of a withdrawal yet is answered with everything instead.
+    """
+    clock = InterestClock.objects.select_for_update().filter(pk=CLOCK).first()
+    deleted, _ = Interest.objects.filter(codes=b"").delete()
+    if clock is not None and deleted:
+        InterestClock.objects.update_or_create(pk=FORGOTTEN, defaults={"version": clock.version})
+    return deleted
 
 
 def capacity() -> CapacityReport:

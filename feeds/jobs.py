@@ -16,7 +16,7 @@ from feeds import clock
 from feeds.core.calendar import GROUPS, Calendar, Exchange, exchange_of
 from feeds.core.instrument import ExchangeSegment
 from feeds.importing import import_master
-from feeds.interest import CapacityExceeded
+from feeds.interest import CapacityExceeded, forget_withdrawn
 from feeds.models import JobRun
 from feeds.selectors import market_calendar
 from feeds.services import rebuild_chains, release_tier_a
@@ -103,6 +103,7 @@ def _refresh_master(day: date) -> Report:
 
 
 def _rebuild(day: date) -> Report:
+    forget_withdrawn()
     try:
         return rebuild_chains(day)
     except CapacityExceeded as error:  # the other chains are rebuilt; trying again would not make room

@@ -83,6 +83,8 @@ class Subscriptions:
         self._before_removal = before_removal
 
     def want(self, changes: InterestChanges) -> None:
+        if changes.whole:
+            self.planner.keep_only({(row.source, row.owner) for row in changes.rows})
         for row in changes.rows:
             self.planner.want((row.source, row.owner), row.codes, row.subscription_class, held=row.held)
             if row.source == Source.CHAIN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -184,6 +184,11 @@ class Planner:
         rank, codes = self._owners.pop(owner, (_Rank.TIER_A, _NOTHING))
         for code in codes.tolist():
             self._count(code, rank, -1)
+
+    def keep_only(self, owners: Collection[Hashable]) -> None:
+        """Every other owner wants nothing any more: for when all there are is known and their going is not."""
+        for owner in self._owners.keys() - set(owners):
+            self.withdraw(owner)
 
     def fits(self, codes: Iterable[int] | Codes) -> Refusal | None:
         """Whether these could be wanted beside all that is wanted now; if not, the figures."""

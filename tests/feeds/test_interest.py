@@ -14,7 +14,16 @@ from django.db import connection
 from feeds import interest
 from feeds.core.instrument import ExchangeSegment, InstrumentKey
 from feeds.core.subscriptions import Capacity
-from feeds.interest import CapacityExceeded, Source, changes_since, declare_interest, release_source, withdraw_interest
+from feeds.interest import (
+    CapacityExceeded,
+    InterestChanges,
+    Source,
+    changes_since,
+    declare_interest,
+    forget_withdrawn,
+    release_source,
+    withdraw_interest,
+)
 from feeds.models import DhanAccount, Interest, InterestClock
 
 pytestmark = pytest.mark.django_db
@@ -117,6 +126,25 @@ def test_a_feed_reads_changes_in_order_and_sees_withdrawals(account: DhanAccount
     assert [(row.owner, row.codes.tolist()) for row in changes.rows] == [("7", [])]
     assert changes.version > first.version
     assert set(fed(account)) == {("watchlist", "8")}
+
+
+def test_a_feed_that_missed_a_withdrawal_which_is_forgotten_is_told_everything(account: DhanAccount) -> None:
+    declare_interest(Source.WATCHLIST, "7", options(1, 2))
+    declare_interest(Source.WATCHLIST, "8", options(5, 2))
+    slow = changes_since(account.pk, 0)
+    assert slow.whole
+    withdraw_interest(Source.WATCHLIST, "7")
+    quick = changes_since(account.pk, slow.version)
+    assert forget_withdrawn() == 1
+    assert Interest.objects.count() == 1
+    told = changes_since(account.pk, slow.version)
+    assert told.whole
+    assert [row.owner for row in told.rows] == ["8"]
+    for version in (quick.version, told.version):
+        assert changes_since(account.pk, version) == InterestChanges(version, ())
+    declare_interest(Source.WATCHLIST, "9", options(9, 2))
+    assert [row.owner for row in changes_since(account.pk, told.version).rows] == ["9"]
+    assert forget_withdrawn() == 0
 
 
 def test_declaring_the_same_again_is_no_change(account: DhanAccount) -> None:

@@ -230,6 +230,15 @@ def test_a_forgotten_connection_is_subscribed_again_in_full_as_a_gap() -> None:
     assert dhan.connections[1] == set(gone[1:])
 
 
+def test_owners_that_are_gone_unheard_of_want_nothing() -> None:
+    planner = Planner()
+    planner.want("here", options(1, 2), TIER_A)
+    planner.want("gone", options(2, 2), TIER_A)
+    planner.plan()
+    planner.keep_only(["here", "never seen"])
+    assert [step.codes for step in planner.plan().steps] == [tuple(options(3, 1))]
+
+
 def test_limits_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot carry 25001"):
         Limits(total=25_001)
