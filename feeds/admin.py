@@ -99,13 +99,13 @@ class ChainDefinitionAdmin(AuditedAdmin):
     list_filter = ("segment", "account", "enabled")
     search_fields = ("underlying_symbol",)
     list_select_related = ("account", "state")
-    change_form_after_template = "admin/ops/chain_preview.html"
+    change_form_before_template = "admin/ops/chain_preview.html"
     fieldsets = (
         (None, {"fields": (("underlying_symbol", "segment"), ("account", "position"), "enabled")}),
         (
             "Expiry slots",
             {
-                "fields": (("weekly", "monthly", "quarterly", "half_yearly"), "weekly_counts_monthly_week"),
+                "fields": (("weekly", "monthly"), ("quarterly", "half_yearly"), "weekly_counts_monthly_week"),
                 "description": "How many expiries of each kind. Two slots that name one date are one expiry.",
             },
         ),
@@ -123,7 +123,8 @@ class ChainDefinitionAdmin(AuditedAdmin):
 
     @display(description="Strikes")
     def window(self, row: ChainDefinition) -> str:
-        return f"{row.strikes}, {row.get_sides_display().lower()}"
+        sides = row.get_sides_display()
+        return f"{row.strikes}, {sides[0].lower()}{sides[1:]}"
 
     @display(description="Nominal / unique / listed")
     def numbers(self, row: ChainDefinition) -> str:
@@ -133,7 +134,7 @@ class ChainDefinitionAdmin(AuditedAdmin):
     @display(description="ATM")
     def atm(self, row: ChainDefinition) -> str:
         state = getattr(row, "state", None)
-        return rupees_text(state.atm_strike) if state and state.atm_strike else "-"
+        return rupees_text(state.atm_strike).removesuffix(".00") if state and state.atm_strike else "-"
 
     def save_model(self, request: HttpRequest, obj: ChainDefinition, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)

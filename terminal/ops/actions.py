@@ -211,3 +211,5 @@ EVERY_ACTION = (
     ),
 )
 ACTIONS = {action.name: action for action in EVERY_ACTION}
+FOR_ALL_ACCOUNTS = (ACTIONS["rebuild"], ACTIONS["release"])
+"""Buttons at the top of the dashboard; the others stand beside the account or connection that they are about."""

@@ -74,3 +74,7 @@ def environment(request: HttpRequest) -> list[str]:
 
 def stylesheet(request: HttpRequest) -> str:
     return static("ops/ops.css")
+
+
+def favicon(request: HttpRequest) -> str:
+    return static("ops/favicon.svg")

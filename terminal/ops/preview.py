@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from feeds.bus import REDIS_ERRORS, feed_statuses
 from feeds.clock import exchange_today
 from feeds.core.chains import ResolvedChain, Sides, resolve_chain
 from feeds.core.expiries import Slot
@@ -36,7 +37,7 @@ def preview_of(fields: Mapping[str, str]) -> dict[str, Any]:
         return {"error": "No expiry rule fits this underlying and segment."}
     atm = atm_of(fields.get("id", ""), underlying)
     resolved = resolve_chain(underlying.chain, underlying.slots, underlying.listed, atm)
-    return numbers(resolved, day) | {"atm_strike": atm, "reference": str(underlying.reference or "")}
+    return numbers(resolved, day) | {"atm_strike": atm, "subscribed": subscribed(fields.get("id", ""))}
 
 
 def definition_of(fields: Mapping[str, str]) -> ChainDefinition:
@@ -74,6 +75,15 @@ def atm_of(chain_id: str, underlying: Underlying) -> int | None:
     if underlying.reference is None:
         return None
     return last_prices([underlying.reference.code]).get(underlying.reference.code)
+
+
+def subscribed(chain_id: str) -> int | None:
+    """How many contracts of the saved chain its feed has subscribed; None when no feed speaks of it."""
+    try:
+        chains = [status.get("chains", {}) for status in feed_statuses().values()]
+    except REDIS_ERRORS:
+        return None
+    return next((counts[chain_id] for counts in chains if chain_id in counts), None)
 
 
 def numbers(resolved: ResolvedChain, day: date) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def ops_status() -> dict[str, Any]:
         "clock": clock_status(exchange_now()),
         "accounts": accounts,
         "totals": totals(accounts),
-        "browsers": sum(web["browsers"] for web in webs) if webs else None,
+        "browsers": None if webs is None else sum(web["browsers"] for web in webs),
         "chains": chains(spoken),
         "jobs": jobs(),
         "audit": audit_trail(),
@@ -50,15 +50,18 @@ def ops_status() -> dict[str, Any]:
 
 def account_status(account: DhanAccount, spoken: dict[str, Any] | None, flushed: int | None) -> dict[str, Any]:
     """One account's feed in its own words, or DOWN since its last batch when it has not spoken for 10 s."""
-    known = {
-        "account": account.pk,
-        "name": account.name,
-        "enabled": account.enabled,
-        "last_batch_at": flushed // NANOSECONDS_PER_MILLISECOND if flushed else None,
-    }
-    if spoken is None:
-        return {**known, "state": "DOWN" if account.enabled else "DISABLED", "connections": []}
-    return {**spoken, **known}
+    known = {"account": account.pk, "name": account.name, "enabled": account.enabled}
+    if spoken is not None:
+        return {**spoken, **known, "last_data_at": last_packet_at(spoken)}
+    last_flush = flushed // NANOSECONDS_PER_MILLISECOND if flushed else None
+    state = "DOWN" if account.enabled else "DISABLED"
+    return {**known, "state": state, "connections": [], "last_data_at": last_flush}
+
+
+def last_packet_at(spoken: dict[str, Any]) -> int | None:
+    """A feed without a live connection still flushes its heartbeat: the packets' own age tells since when."""
+    ages = [age for connection in spoken["connections"] if (age := connection.get("age_seconds")) is not None]
+    return int(spoken["at"] - min(ages) * 1000) if ages else None
 
 
 def totals(accounts: list[dict[str, Any]]) -> dict[str, Any]:

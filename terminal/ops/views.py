@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from feeds import audit
-from terminal.ops.actions import ACTIONS, EVERY_ACTION, OPERATE, Action, ActionForm
+from terminal.ops.actions import ACTIONS, FOR_ALL_ACCOUNTS, OPERATE, Action, ActionForm
 from terminal.ops.preview import preview_of
 from terminal.ops.status import ops_status
 
@@ -32,7 +32,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
         "may_operate": request.user.has_perm(OPERATE),
         "may_edit_chains": request.user.has_perm("feeds.view_chaindefinition"),
     }
-    context["ops_actions"] = EVERY_ACTION if request.user.has_perm(OPERATE) else ()
+    context["ops_actions"] = FOR_ALL_ACCOUNTS if request.user.has_perm(OPERATE) else ()
     return context
 
 

@@ -39,7 +39,7 @@ def test_a_fresh_database_is_all_empty_and_nothing_fails(redis):
         "tier_b": 0, "references": 0, "tier_a": 0, "capacity": 0, "used": 0,
         "packets_per_second": 0, "lag_ms_p99": None, "reconnects": 0,
     }  # fmt: skip
-    assert reading["browsers"] is None
+    assert reading["browsers"] == 0
 
 
 def test_a_feed_that_speaks_is_told_in_its_own_words(redis, account):
@@ -52,12 +52,20 @@ def test_a_feed_that_fell_silent_is_down_since_its_last_batch(redis, account):
     redis.sadd(bus.BOARDS, account.pk)
     redis.hset(bus.meta_key(account.pk), "flushed_at", 1770093000123000000)
     (shown,) = ops_status()["accounts"]
-    assert (shown["state"], shown["last_batch_at"], shown["connections"]) == ("DOWN", 1770093000123, [])
+    assert (shown["state"], shown["last_data_at"], shown["connections"]) == ("DOWN", 1770093000123, [])
+
+
+def test_a_feed_that_flushes_without_a_live_connection_tells_its_last_packet(redis, account):
+    silent = [CONNECTION | {"state": "WAITING", "age_seconds": age} for age in (30.0, 20.5, None)]
+    speak(redis, account, state="DOWN", connections=silent)
+    redis.hset(bus.meta_key(account.pk), "flushed_at", 1770093000000000000)
+    (shown,) = ops_status()["accounts"]
+    assert (shown["state"], shown["last_data_at"]) == ("DOWN", 1770093000000 - 20500)
 
 
 def test_a_feed_that_never_spoke_is_down_without_a_moment(redis, account):
     (shown,) = ops_status()["accounts"]
-    assert (shown["state"], shown["last_batch_at"]) == ("DOWN", None)
+    assert (shown["state"], shown["last_data_at"]) == ("DOWN", None)
 
 
 def test_a_disabled_account_is_not_called_down(account):

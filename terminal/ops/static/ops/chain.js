@@ -28,6 +28,18 @@ function slotBox(slot) {
   return element("div", { class: `ops-slot${tone}` }, element("small", {}, name), element("b", {}, slot.expiry ? dayText(slot.expiry) : "not known"), element("small", {}, note));
 }
 
+const REASONS = {
+  NOT_KNOWN: "on dates not known yet", NOT_LISTED: "on expiries not listed", TOO_FEW_STRIKES: "beyond the listed strikes",
+  SIDE_NOT_LISTED: "with one side not listed", NO_REFERENCE_PRICE: "without a price to centre on",
+};
+
+function listedNote({ missing, atm_strike: atm }) {
+  const counts = {};
+  for (const each of missing) if (each.reason !== "NOT_KNOWN") counts[each.reason] = (counts[each.reason] || 0) + each.count;
+  const words = Object.entries(counts).map(([reason, count]) => `${number(count)} ${REASONS[reason] || reason}`);
+  return words.join(", ") || (atm ? `all, around ATM ${number(atm / 100)}` : "all");
+}
+
 function show(preview) {
   const slots = document.getElementById("chain-slots");
   const numbers = document.getElementById("chain-numbers");
@@ -38,12 +50,14 @@ function show(preview) {
   }
   document.getElementById("chain-day").textContent = `as of ${dayText(preview.day)}`;
   slots.replaceChildren(...preview.slots.map(slotBox));
-  const shared = preview.nominal - preview.unique;
+  const unknown = preview.slots.filter((slot) => !slot.expiry).length;
+  const repeated = preview.slots.filter((slot) => slot.repeats).length;
+  const why = [repeated ? `${repeated} shared ${repeated > 1 ? "dates" : "date"}` : "", unknown ? `${unknown} without a date yet` : ""].filter(Boolean);
   numbers.replaceChildren(
     tile("Nominal", number(preview.nominal), "slots × strikes × sides"),
-    tile("Unique", number(preview.unique), shared ? `${number(shared)} share a date or have none` : "no two slots share a date"),
-    tile("Listed", number(preview.listed), preview.listed_note),
-    tile("Subscribed", number(preview.subscribed), preview.subscribed_note),
+    tile("Unique", number(preview.unique), why.join(", ") || "every slot has its own date"),
+    tile("Listed", number(preview.listed), listedNote(preview)),
+    tile("Subscribed", number(preview.subscribed), preview.subscribed === null ? "no feed speaks of it" : "of the chain as saved"),
   );
 }
 

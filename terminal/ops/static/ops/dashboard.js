@@ -20,13 +20,19 @@ const dayText = (epoch) =>
   new Intl.DateTimeFormat("en-GB", { timeZone: IST, weekday: "short", day: "numeric", month: "short", year: "numeric" }).format(epoch);
 const sentence = (text) => text.charAt(0) + text.slice(1).toLowerCase().replaceAll("_", " ");
 
-function ago(epoch) {
-  const seconds = Math.max(0, (Date.now() - epoch) / 1000);
-  if (seconds < 60) return `${Math.floor(seconds)} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  return `${Math.floor(seconds / 86400)} d ago`;
+// The server's now: a browser's own clock may be wrong by minutes.
+const serverNow = () => state.reading.at + (Date.now() - state.heardAt);
+// A real moment as the exchange's clock showed it: in a simulation the two differ, and only one is on this page.
+const exchangeClock = (epoch) => clockText(epoch + state.reading.clock.at - state.reading.at);
+
+function duration(epoch) {
+  const seconds = Math.max(0, (serverNow() - epoch) / 1000);
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} days`;
 }
+const ago = (epoch) => `${duration(epoch)} ago`;
 
 function age(seconds) {
   if (seconds === null || seconds === undefined) return "–";
@@ -53,9 +59,9 @@ function draw(id, ...children) {
 }
 
 const STATE_TONES = {
-  LIVE: "good", OPEN: "good", CONNECTED: "good", SUBSCRIBED: "good", DONE: "good",
-  STALE: "warn", CONNECTING: "warn", BACKING_OFF: "warn", BACKOFF: "warn", WAITING: "warn", RUNNING: "warn", SYNCING: "warn", STARTING: "warn",
-  DOWN: "bad", BLOCKED: "bad", STOPPED: "bad", FAILED: "bad", CLOSED: "bad",
+  LIVE: "good", DONE: "good",
+  STALE: "warn", DIALLING: "warn", WAITING: "warn", RUNNING: "warn",
+  DOWN: "bad", BLOCKED: "bad", STOPPED: "bad", FAILED: "bad",
 };
 const badge = (name) => element("span", { class: `ops-badge ops-${STATE_TONES[name] || "quiet"}` }, sentence(String(name)));
 const heading = (title, ...rest) => element("header", { class: "ops-heading" }, element("h2", {}, title), ...rest);
@@ -92,7 +98,7 @@ function capacityBar(figures) {
 
 function sparkline(values) {
   const most = Math.max(1, ...values);
-  const points = values.map((value, index) => `${(100 * index) / Math.max(1, HISTORY - 1)},${(28 - (26 * value) / most).toFixed(1)}`).join(" ");
+  const points = values.map((value, index) => `${100 - (100 * (values.length - 1 - index)) / (HISTORY - 1)},${(28 - (26 * value) / most).toFixed(1)}`).join(" ");
   return element("svg", { class: "ops-spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" }, element("polyline", { points }));
 }
 
@@ -107,11 +113,11 @@ function drawTiles({ totals, browsers }) {
     tile("Packets a second", speaks ? number(totals.packets_per_second) : "–", "all connections", sparkline(state.packets)),
     tile("Lag p99", milliseconds(totals.lag_ms_p99), "exchange to this server"),
     tile("Reconnects", speaks ? number(totals.reconnects) : "–", "since the feeds started"),
-    tile("Browsers", number(browsers), browsers === null ? "no web process speaks" : "listening now"));
+    tile("Browsers", number(browsers), browsers === null ? "not known" : "listening now"));
 }
 
 const CONNECTION_COLUMNS = [
-  { title: "#" }, { title: "State" }, { title: "Since" }, { title: "Subscribed", kind: "num" }, { title: "Packets/s", kind: "num" },
+  { title: "#" }, { title: "State" }, { title: "For" }, { title: "Subscribed", kind: "num" }, { title: "Packets/s", kind: "num" },
   { title: "Age", kind: "num" }, { title: "Lag p50 / p99", kind: "num" }, { title: "Reconnects", kind: "num" }, { title: "Last reason", kind: "text" }, { title: "" },
 ];
 
@@ -120,7 +126,7 @@ function connectionRow(account, connection) {
   const subscribed = connection.subscribed === connection.placed ? number(connection.subscribed) : `${number(connection.subscribed)} of ${number(connection.placed)}`;
   return {
     cells: [
-      shown, badge(connection.state), connection.since ? clockText(connection.since) : "–",
+      shown, badge(connection.state), connection.since ? element("span", { title: `since ${exchangeClock(connection.since)}` }, duration(connection.since)) : "–",
       element("span", { title: "subscribed of 5,000" }, subscribed, element("meter", { min: 0, max: 5000, value: connection.subscribed || 0 })),
       number(connection.packets_per_second), age(connection.age_seconds),
       `${milliseconds(connection.lag_ms_p50)} / ${milliseconds(connection.lag_ms_p99)}`,
@@ -130,16 +136,24 @@ function connectionRow(account, connection) {
   };
 }
 
+function remarks(account) {
+  if (!account.capacity) return "";
+  const words = [`slowest sync ${age(account.sync_seconds_max)}`];
+  if (account.stale_segments?.length) words.push(`silent: ${account.stale_segments.join(", ")}`);
+  if (account.audit?.stale_instruments) words.push(`${number(account.audit.stale_instruments)} instruments silent`);
+  return words.join(" · ");
+}
+
 function accountCard(account) {
-  const links = [actionLink("resync", "Resync", { account: account.account }), actionLink("reseed", "Reseed", { account: account.account })];
-  const since = account.since ? `since ${clockText(account.since)}` : "";
+  const actions = account.enabled ? ["resync", "reseed", "disable"] : ["enable"];
+  const links = actions.map((name) => actionLink(name, sentence(name), { account: account.account }));
   const body = account.capacity
     ? [capacityBar(account), account.connections.length ? table(CONNECTION_COLUMNS, account.connections.map((connection) => connectionRow(account, connection))) : empty("No connection has been dialled yet.")]
     : [empty(account.enabled
-        ? `The feed process of ${account.name} is not running. ${account.last_batch_at ? `Its last batch is of ${clockText(account.last_batch_at)} (${ago(account.last_batch_at)}).` : "It has never published a batch here."}`
+        ? `The feed process of ${account.name} is not running. ${account.last_data_at ? `Its last word is of ${exchangeClock(account.last_data_at)}, ${ago(account.last_data_at)}.` : "It has never published anything here."}`
         : `${account.name} is disabled: no connection is dialled.`)];
   return element("section", { class: "ops-card" },
-    heading(`Feed ${account.name}`, badge(account.state), element("span", { class: "ops-note" }, since), element("span", { class: "ops-links" }, links)), ...body);
+    heading(`Feed ${account.name}`, badge(account.state), element("span", { class: "ops-note" }, remarks(account)), element("span", { class: "ops-links" }, links)), ...body);
 }
 
 const CHAIN_COLUMNS = [
@@ -175,23 +189,39 @@ function drawChains({ chains }) {
       : empty("No chain is defined yet. Add one under Chain definitions."));
 }
 
+const JOB_NAMES = { eod_release: "EOD release", pre_open_rebuild: "Pre-open rebuild", master_refresh: "Master refresh" };
+
+function jobName(job) {
+  const [name, group] = job.split(".");
+  const words = JOB_NAMES[name] || sentence(name.toUpperCase());
+  return group ? `${words}, ${group.replaceAll("_", " ")}` : words;
+}
+
+function jobResult({ report, status, attempts }) {
+  if (report.error) return report.error;
+  if (report.released !== undefined) return `${number(report.released)} released`;
+  if (report.listed !== undefined) return `${number(report.listed)} listed`;
+  if (report.rows !== undefined) return `${number(report.rows)} rows`;
+  return status === "DONE" ? "–" : `attempt ${attempts}`;
+}
+
 function drawJobs({ jobs }) {
-  const columns = [{ title: "Job" }, { title: "Trading date" }, { title: "Status" }, { title: "Finished", kind: "num" }];
-  const rows = jobs.map((job) => ({ cells: [sentence(job.job).replaceAll("-", " "), job.trading_date, badge(job.status), job.finished_at ? `${clockText(job.finished_at)}, ${ago(job.finished_at)}` : job.attempts > 1 ? `attempt ${job.attempts}` : "–"] }));
+  const columns = [{ title: "Job", kind: "text" }, { title: "Trading date" }, { title: "Status" }, { title: "Result", kind: "text" }, { title: "Finished", kind: "num" }];
+  const rows = jobs.map((job) => ({ cells: [jobName(job.job), job.trading_date, badge(job.status), jobResult(job), job.finished_at ? element("span", { title: exchangeClock(job.finished_at) }, ago(job.finished_at)) : "–"] }));
   draw("ops-jobs", heading("End of day and rebuild", element("span", { class: "ops-note" }, "last run of each job")), jobs.length ? table(columns, rows) : empty("No job has run in this database yet."));
 }
 
 function drawAudit({ audit }) {
   const columns = [{ title: "When" }, { title: "Who" }, { title: "What", kind: "text" }];
-  const rows = audit.map((entry) => ({ cells: [element("span", { title: new Date(entry.at).toISOString() }, ago(entry.at)), entry.actor, element("span", {}, `${entry.action} ${entry.target}`, entry.reason ? element("small", {}, ` “${entry.reason}”`) : null)] }));
+  const rows = audit.map((entry) => ({ cells: [element("span", { title: exchangeClock(entry.at) }, ago(entry.at)), entry.actor, element("span", {}, `${entry.action} ${entry.target}`, entry.reason ? element("small", {}, ` “${entry.reason}”`) : null)] }));
   draw("ops-audit", heading("Latest actions", element("span", { class: "ops-note" }, "audit trail")), audit.length ? table(columns, rows) : empty("Nobody has changed anything yet."));
 }
 
 function drawBanners({ redis, accounts }) {
   const banners = [];
   if (!redis) banners.push(["bad", "Redis does not answer: feed figures are missing, chains and jobs below come from the database."]);
-  for (const account of accounts.filter((each) => each.enabled && each.state === "DOWN")) {
-    banners.push(["bad", account.last_batch_at ? `${account.name}: no data since ${clockText(account.last_batch_at)} (${ago(account.last_batch_at)}). Prices on screens are last values.` : `${account.name}: no data yet, its feed process has not started.`]);
+  for (const account of accounts.filter((each) => each.enabled && ["DOWN", "STOPPED"].includes(each.state))) {
+    banners.push(["bad", account.last_data_at ? `${account.name}: no data since ${exchangeClock(account.last_data_at)} (${ago(account.last_data_at)}). Prices on screens are last values.` : `${account.name}: no data yet.`]);
   }
   for (const account of accounts.filter((each) => each.state === "STALE")) banners.push(["warn", `${account.name}: some instruments are silent while their market trades.`]);
   if (!accounts.length) banners.push(["warn", "No Dhan account yet. Add one under Dhan accounts, then start its feed process."]);
