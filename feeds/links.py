@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -11,6 +13,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 ABORT_AFTER_SECONDS = 1.0
 """A browser that does not read does not read the close frame either; then its buffers are taken back."""
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Link:
@@ -41,10 +44,14 @@ class Link:
         return 0
 
     def _abort(self) -> None:
+        """Reset the connection. Twisted does; asyncio must be told, or the kernel keeps offering what is unsent."""
         transport = transport_of(self._send)
-        abort = getattr(transport, "abortConnection", None) or getattr(transport, "abort", None)
-        if abort is not None:
-            abort()
+        if hasattr(transport, "abortConnection"):
+            transport.abortConnection()
+        elif hasattr(transport, "abort"):
+            if (channel := transport.get_extra_info("socket")) is not None and channel.fileno() >= 0:
+                channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            transport.abort()
 
 
 def transport_of(send: Send) -> Any:

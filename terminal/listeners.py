@@ -24,9 +24,8 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from feeds import clock
 
 ACKNOWLEDGE_SECONDS = 1.0
-ACKNOWLEDGE_FRAMES = 64
-ACKNOWLEDGE_BYTES = 262_144
-"""A browser acknowledges once a second, sooner when it has had a quarter of its window."""
+ACKNOWLEDGE_SHARE = 4
+"""A browser acknowledges within a second, sooner when it has had a quarter of its window."""
 LATENCY_LIMIT_MS = 60_000
 OPENING_AT_ONCE = 20
 TOPICS_A_BROWSER = 5
@@ -99,7 +98,8 @@ class Listener(WSListener):
         self._names: dict[int, str] = {}
         self._age_column: dict[int, int] = {}
         self._last_frame = 0
-        self._acknowledged_at = clock.monotonic()
+        self._window = {"frames": 1, "bytes": 1}
+        self._timer: asyncio.TimerHandle | None = None
         self._unacknowledged = 0
         self._unacknowledged_bytes = 0
 
@@ -132,6 +132,7 @@ class Listener(WSListener):
         if message["type"] == "frame":
             self._on_frame(message, len(payload))
         elif message["type"] == "welcome":
+            self._window = message["window"]
             self.welcomed.set()
             if self._wanted:
                 self.send(op="subscribe", topics=self._wanted)
@@ -188,16 +189,22 @@ class Listener(WSListener):
             self.tally.counts["gaps"] += self._sequences.get(int(identity), sequence) != sequence
 
     def _acknowledge(self, size: int) -> None:
+        """By a timer and not by the next frame: with the window full there is none before this is said."""
         self._unacknowledged += 1
         self._unacknowledged_bytes += size
-        now = clock.monotonic()
         if (
-            now - self._acknowledged_at >= ACKNOWLEDGE_SECONDS
-            or self._unacknowledged >= ACKNOWLEDGE_FRAMES
-            or self._unacknowledged_bytes >= ACKNOWLEDGE_BYTES
+            self._unacknowledged * ACKNOWLEDGE_SHARE >= self._window["frames"]
+            or self._unacknowledged_bytes * ACKNOWLEDGE_SHARE >= self._window["bytes"]
         ):
-            self.send(op="ack", frame=self._last_frame)
-            self._acknowledged_at, self._unacknowledged, self._unacknowledged_bytes = now, 0, 0
+            self._send_acknowledgement()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(ACKNOWLEDGE_SECONDS, self._send_acknowledgement)
+
+    def _send_acknowledgement(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._unacknowledged, self._unacknowledged_bytes = None, 0, 0
+        self.send(op="ack", frame=self._last_frame)
 
 
 async def open_listener(url: str, headers: dict[str, str], listener: Listener) -> Listener:

@@ -20,6 +20,8 @@ RESTART_LIMIT_SECONDS = 10.0
 SETTLED_SECONDS = 20.0
 """A process that lived this long starts again without waiting."""
 STOP_ORDER = ("beat", "worker", "web", "feed", "simulator")
+MESSAGE_BYTES = "65536"
+"""Larger messages of a browser end its connection before they are read whole."""
 TOKEN_NAME = "simulator_token"  # noqa: S105 the name of a file
 
 
@@ -230,9 +232,11 @@ def web_command(server: str, port: int) -> list[str]:
     """
     if server == "daphne":
         arguments = ["-b", "127.0.0.1", "-p", str(port), "-v", "0", "--websocket_timeout", "-1"]
+        arguments += ["--websocket-max-message-size", MESSAGE_BYTES, "--websocket-max-frame-size", MESSAGE_BYTES]
         return [sys.executable, "-m", "daphne", *arguments, "terminal.asgi:application"]
     if server == "uvicorn":
         arguments = ["--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--log-level", "warning"]
+        arguments += ["--ws-max-size", MESSAGE_BYTES]
         return [sys.executable, "-m", "uvicorn", *arguments, "terminal.asgi:application"]
     raise ValueError(f"ASGI_SERVER must be daphne or uvicorn, not {server!r}")
 

@@ -1,0 +1,191 @@
+"""The web process as it is run: daphne and uvicorn, closed, flooded, never read from and asked for nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection
+from picows import WSListener, ws_connect
+
+from bench.fanout import SilentBrowser, masked_text
+from feeds.core.instrument import InstrumentKey
+from terminal.children import Child
+from terminal.listeners import Listener, Tally, open_listener
+from terminal.stack import PROJECT, free_port, web_command
+from tests.feeds.market import Feed, in_database, make_chain, row, session_headers
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
+
+CHAIN = "chain.NSE_FNO.NIFTY.2026-02-24"
+DEADLINE_SECONDS = 20.0
+STRIKES = 100
+
+
+@dataclass
+class Web:
+    """One web process on the test database, with its timers shortened, and a user signed in."""
+
+    port: int
+    child: Child
+    headers: dict[str, str]
+    keys: list[InstrumentKey]
+    feed: Feed
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/market"
+
+    async def listener(self, *topics: str) -> Listener:
+        listener = Listener(topics, Tally(), keep_rows=True)
+        await open_listener(self.url, self.headers, listener)
+        await until(lambda: set(topics) <= set(listener.snapshots))
+        return listener
+
+    def log(self) -> str:
+        return self.child.log_tail(1000)
+
+
+async def until(condition: Callable[[], object], meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():
+            if meanwhile is not None:
+                await meanwhile()
+            await asyncio.sleep(0.05)
+
+
+def test_database_url() -> str:
+    name = connection.settings_dict["NAME"]
+    return settings.DATABASE_URL.replace("/terminal?", f"/{name}?")
+
+
+test_database_url.__test__ = False
+
+
+def prepare() -> tuple[list[InstrumentKey], dict[str, str]]:
+    keys = make_chain(strikes=STRIKES)
+    headers = session_headers(User.objects.create_user("trader", password="pw"))
+    return keys, {"Cookie": headers["cookie"]}
+
+
+@pytest_asyncio.fixture(params=["daphne", "uvicorn"])
+async def web(request, redis, tmp_path: Path) -> AsyncIterator[Web]:
+    keys, headers = await in_database(prepare)
+    port = free_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": test_database_url(),
+        "REDIS_URL": settings.REDIS_URL,
+        "BROWSER_SILENT_SECONDS": "1.5",
+        "BROWSER_UNACKED_BYTES": "100000",
+        "BROWSER_HEARTBEAT_SECONDS": "0.5",
+    }
+    command = web_command(request.param, port)
+    child = Child("web", command, environment=environment, log=tmp_path / "web.log", folder=PROJECT)
+    child.start()
+    feed = Feed()
+    try:
+        await until(lambda: accepts(port))
+        await feed.publish(*[row(key, 10_000) for key in keys], whole=True)
+        yield Web(port, child, {**headers, "Origin": f"http://127.0.0.1:{port}"}, keys, feed)
+    finally:
+        await feed.close()
+        child.stop()
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_a_stopping_server_says_so_to_its_browsers(web: Web):
+    listeners = [await web.listener(CHAIN) for _ in range(3)]
+    web.child.signal(signal.SIGTERM)
+    await until(lambda: all(listener.gone.is_set() for listener in listeners))
+    assert [listener.close_code for listener in listeners] == [1012] * 3
+    await until(lambda: not web.child.running)
+    assert "Traceback" not in web.log()
+
+
+async def test_a_killed_server_started_again_serves_a_whole_snapshot(web: Web):
+    before = await web.listener(CHAIN)
+    web.child.kill()
+    await until(before.gone.is_set)
+    web.child.start()
+    await until(lambda: accepts(web.port))
+    after = await web.listener(CHAIN)
+    await until(lambda: after.value(CHAIN, "last_price", 1) == 10_000)
+
+
+async def test_an_unknown_path_is_closed_with_a_code_and_no_traceback(web: Web):
+    listener = Listener((), Tally())
+    await ws_connect(lambda: listener, f"ws://127.0.0.1:{web.port}/ws/nothing", extra_headers=web.headers)
+    await until(listener.gone.is_set)
+    assert listener.close_code == 4404
+    assert "Traceback" not in web.log()
+
+
+async def test_a_browser_that_never_reads_is_closed_and_disturbs_nobody(web: Web):
+    good = await web.listener(CHAIN)
+    silent = SilentBrowser(web.port, web.headers, [CHAIN])
+    price = 20_000
+
+    async def publish() -> None:
+        nonlocal price
+        price += 1
+        await web.feed.publish(*[row(key, price) for key in web.keys])
+
+    started = time.monotonic()
+    await until(lambda: silent.poll.poll(0), meanwhile=publish)
+    assert time.monotonic() - started < 10
+    await until(lambda: good.value(CHAIN, "last_price", 1) == price)
+    assert good.tally.counts["gaps"] == 0
+    assert not good.gone.is_set()
+    silent.close()
+
+
+async def test_pings_do_not_keep_a_browser_alive_that_never_reads(web: Web):
+    silent = SilentBrowser(web.port, web.headers, [CHAIN])
+
+    async def ping() -> None:
+        await web.feed.publish(*[row(key, 20_000) for key in web.keys])
+        silent.socket.send(masked_text('{"op":"ping"}'))
+
+    await until(lambda: silent.poll.poll(0), meanwhile=ping)
+    silent.close()
+
+
+async def test_a_message_beyond_the_limit_ends_the_connection(web: Web):
+    listener = await web.listener(CHAIN)
+    listener.send(op="subscribe", topics=["x" * 2_000_000])
+    await until(listener.gone.is_set)
+    assert "Traceback" not in web.log()
+    another = await web.listener(CHAIN)
+    assert not another.gone.is_set()
+
+
+async def test_a_flood_of_commands_is_cut_off(web: Web):
+    flooder, good = await web.listener(), await web.listener(CHAIN)
+    for number in range(20_000):
+        flooder.send(op="ping", id=number)
+        if number % 500 == 0:
+            await asyncio.sleep(0)
+    await until(flooder.gone.is_set)
+    await web.feed.publish(row(web.keys[1], 33_333))
+    await until(lambda: good.value(CHAIN, "last_price", 1) == 33_333)
+
+
+async def test_a_page_of_another_site_is_refused_in_the_handshake(web: Web):
+    for origin in ("https://evil.example", "null", f"http://127.0.0.1:{web.port + 1}", f"https://127.0.0.1:{web.port}"):
+        with pytest.raises(Exception, match="403"):
+            await ws_connect(WSListener, web.url, extra_headers={**web.headers, "Origin": origin})
