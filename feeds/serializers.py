@@ -178,9 +178,9 @@ class ChainSerializer(serializers.ModelSerializer[ChainDefinition]):
         ]  # fmt: skip
         read_only_fields = fields
 
-    @extend_schema_field(serializers.IntegerField())
-    def get_subscribed(self, definition: ChainDefinition) -> int:
-        return self.context["subscribed"].get(definition.pk, 0)
+    @extend_schema_field(serializers.IntegerField(allow_null=True, help_text="Null: its feed is down."))
+    def get_subscribed(self, definition: ChainDefinition) -> int | None:
+        return self.context["subscribed"].get(definition.pk)
 
     @extend_schema_field(serializers.ListField(child=serializers.DateField()))
     def get_expiries(self, definition: ChainDefinition) -> list[str]:

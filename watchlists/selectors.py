@@ -33,7 +33,7 @@ class NotLive(StrEnum):
 
 def watchlists_of(user: AbstractBaseUser) -> QuerySet[Watchlist]:
     """A user's watchlists in their order, each with `item_count`."""
-    return Watchlist.objects.filter(user=user).annotate(item_count=Count("items"))
+    return Watchlist.objects.filter(user=user).annotate(item_count=Count("items")).order_by("position", "pk")
 
 
 def items_of(watchlist: Watchlist) -> list[WatchlistItem]:
