@@ -15,7 +15,6 @@ from feeds import clock
 from feeds.core.instrument import InstrumentKey
 from feeds.simulator import frames
 from feeds.simulator.connection import FeedConnection
-from feeds.simulator.pump import Override
 
 if TYPE_CHECKING:
     from feeds.simulator.server import Simulator
@@ -183,10 +182,8 @@ def freeze_segment(simulator: Simulator, segment: str, on: bool = True) -> None:
 
 def impossible(simulator: Simulator, instrument: str, values: dict[str, Any], packets: int = 1) -> None:
     """The next packets of an instrument carry these fields instead; numbers, or "nan", "inf", "-inf" as text."""
-    code = InstrumentKey.parse(instrument).code
-    row = int(simulator.market.rows(np.array([code], np.uint64))[0])
     numbers = {name: float(value) for name, value in values.items()}
-    simulator.pump.overrides[row] = Override(numbers, packets)
+    simulator.pump.override(InstrumentKey.parse(instrument).code, numbers, packets)
 
 
 def duplicate(simulator: Simulator, instrument: str, times: int = 1) -> None:

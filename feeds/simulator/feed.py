@@ -20,8 +20,8 @@ from feeds.simulator.subscriptions import BadRequest, Request, Subscriptions, pa
 from feeds.simulator.switches import Limits, Unconfirmed
 from feeds.simulator.web import WebRequest, WebResponse, json_response
 
-REMEMBERED = 20_000
-"""Dials, requests and breaches kept for the tests to look at."""
+REMEMBERED = 2_000
+"""Dials, requests and breaches kept for the tests to look at; the largest ever are kept as numbers."""
 MESSAGE_BYTES_LIMIT = 1_048_576
 QUIET = logging.getLogger("feeds.simulator.websocket")
 """The library's own lines would show request targets, and the token is in those."""

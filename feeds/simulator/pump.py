@@ -127,6 +127,18 @@ class Pump:
             self.connections()[number].send(data)
         return times
 
+    def override(self, code: int, values: dict[str, float], packets: int) -> None:
+        """The next packets of an instrument carry these fields instead.
+
+        Raises:
+            KeyError: the instrument is not listed.
+            ValueError: a packet has no such field.
+        """
+        unknown = set(values) - set(FULL.names or ()) - LEVEL_FIELDS
+        if unknown:
+            raise ValueError(f"a Full packet has no {', '.join(sorted(unknown))}")
+        self.overrides[self._row(code)] = Override(values, packets)
+
     def last_sent(self, code: int) -> np.void:
         """The Full packet, all zeros if none was sent.
 
@@ -215,7 +227,7 @@ class Pump:
             places = np.flatnonzero(rows == row)[: override.packets_left]
             for name, value in override.values.items():
                 target = packets["depth"] if name in LEVEL_FIELDS else packets
-                with np.errstate(all="ignore"):
+                with np.errstate(all="ignore"):  # NaN into a whole number is part of the fault
                     target[name][places] = value
             override.packets_left -= len(places)
             if override.packets_left <= 0:

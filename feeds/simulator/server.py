@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -27,6 +28,8 @@ from feeds.simulator.rest import Rest
 from feeds.simulator.switches import Limits, Unconfirmed
 from feeds.simulator.universe import Universe, universe
 from feeds.simulator.web import WebProtocol, WebRequest, WebResponse, json_response
+
+log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 """Elsewhere only inside a container's own network; faults are taken from loopback all the same."""
@@ -108,9 +111,12 @@ class Simulator:
             lambda: WebProtocol(self.respond, self.feed.open), self.settings.host, self.settings.port
         )
         self.port: int = self._server.sockets[0].getsockname()[1]
-        self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._beat())]
+        duties = [self._tick(), self._beat()]
         if self.settings.switches.heartbeat_seconds:
-            self._tasks.append(asyncio.create_task(self._heartbeat()))
+            duties.append(self._heartbeat())
+        self._tasks = [asyncio.create_task(duty) for duty in duties]
+        for task in self._tasks:
+            task.add_done_callback(_complain)
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -233,6 +239,12 @@ class Simulator:
         names = [name for name in packet.dtype.names if name != "depth"]
         depth = [dict(zip(level.dtype.names, level.tolist(), strict=True)) for level in packet["depth"]]
         return {name: packet[name].item() for name in names} | {"depth": depth}
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    """A duty that ends by itself is a defect of the simulator, not a fault it was told to cause."""
+    if not task.cancelled():
+        log.critical("the simulator has stopped ticking", exc_info=task.exception())
 
 
 async def _every(seconds: float, act: Callable[[], None]) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from argparse import ArgumentParser
-from dataclasses import fields
-from enum import IntEnum
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import uvloop
 from django.conf import settings
@@ -68,27 +66,25 @@ class Command(BaseCommand):
 
 
 def _values(kind: type, pairs: list[str]) -> dict[str, Any]:
-    """NAME=VALUE texts as arguments of a dataclass, each of its default's type.
+    """NAME=VALUE texts as arguments of a dataclass, each of its field's type.
 
     Raises:
         CommandError: no such name, or not such a value.
     """
-    defaults = {field.name: field.default for field in fields(kind)}
+    types = get_type_hints(kind)
     values = {}
     for pair in pairs:
         name, _, text = pair.partition("=")
-        if name not in defaults:
-            raise CommandError(f"{name!r} is none of {', '.join(defaults)}")
+        if name not in types:
+            raise CommandError(f"{name!r} is none of {', '.join(types)}")
         try:
-            values[name] = _value(text, defaults[name])
-        except ValueError:
+            values[name] = _value(text, types[name])
+        except (ValueError, KeyError):
             raise CommandError(f"{name} cannot be {text!r}") from None
     return values
 
 
-def _value(text: str, default: Any) -> Any:
-    if isinstance(default, bool):
-        if text not in ("0", "1"):
-            raise ValueError(text)
-        return text == "1"
-    return type(default)(text) if not isinstance(default, IntEnum) else int(text)
+def _value(text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        return {choice: choice for choice in get_args(kind)}[text]
+    return {"0": False, "1": True}[text] if kind is bool else kind(text)

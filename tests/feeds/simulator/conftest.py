@@ -40,7 +40,7 @@ async def simulators():
     async def start(
         limits: dict[str, Any] | None = None, switches: dict[str, Any] | None = None, **changes: Any
     ) -> Simulator:
-        chosen = {"rate": 2000.0, "token": TOKEN, "client_id": CLIENT_ID} | changes
+        chosen = {"rate": 2000.0, "instrument_rate": 50.0, "token": TOKEN, "client_id": CLIENT_ID} | changes
         simulator = Simulator(
             SimulatorSettings(**chosen, limits=Limits(**(limits or {})), switches=Unconfirmed(**(switches or {})))
         )
