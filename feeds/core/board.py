@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment
+from feeds.core.instrument import SECURITY_ID_BITS, SECURITY_ID_MASK, ExchangeSegment
 from feeds.core.price import snap
 from feeds.core.tick import DEPTH_LEVELS, TICK, TickFlag
 
@@ -37,6 +37,9 @@ VOLUME_WRAP = 1 << 32
 
 NO_PRICE = np.iinfo(np.int32).max
 """Stands for "no trade" while a lowest price is looked for."""
+
+TABLE_CELLS = 1 << 24
+"""Cells of the id table at most: 64 MB of addresses, of which only those in use cost memory. Beyond it, a dict."""
 
 PACKET_FLAGS = TickFlag.STALE | TickFlag.QUARANTINED | TickFlag.SEEDED
 """What a good packet disproves. NO_TRADE_YET goes with the first price; GAP with the batch that carried it."""
@@ -119,8 +122,10 @@ class Verdict(NamedTuple):
     wraps: Mask
 
     def irregular(self) -> Mask:
-        """Packets whose worth depends on what became of the one before, so that they cannot go as a batch."""
-        return self.impossible | self.doubtful | ~self.accepted | self.disordered | self.resets | self.wraps
+        """Packets after which the last of a batch does not say everything, or whose worth the one before decides."""
+        close = self.off_tick[1]
+        unsaid = (self.prices[0] == 0) | ((close == 0) & (np.roll(close, 1) > 0))
+        return self.impossible | self.doubtful | ~self.accepted | self.disordered | self.resets | self.wraps | unsaid
 
     def of(self, packets: Slots | Mask) -> Verdict:
         return Verdict._make(column[..., packets] for column in self)
@@ -145,7 +150,8 @@ class Board:
         self._last_seen = np.zeros(capacity, np.int64)
         self._slots: dict[int, int] = {}
         self._free = list(range(capacity - 1, -1, -1))
-        self._index()
+        self._table: NDArray[np.int32] | None = None
+        self._build_table()
         self.counters: Counter[Count] = Counter()
 
     def __len__(self) -> int:
@@ -169,20 +175,18 @@ class Board:
             self._is_index[slot] = code >> SECURITY_ID_BITS == ExchangeSegment.IDX_I
         for code, tick_size in wanted.items():
             self._tick_sizes[self._slots[code]] = tick_size
-        if new:
-            self._index()
+        self._index(new)
 
     def remove(self, codes: Iterable[int]) -> None:
         """Forget these instruments; unknown ones are ignored."""
-        gone = [self._slots.pop(int(code)) for code in codes if int(code) in self._slots]
-        if not gone:
-            return
-        self._rows[gone] = np.zeros((), TICK)
-        self._heard[gone] = -np.inf
-        self._doubts[gone] = 0
-        self._changed[gone] = False
-        self._free.extend(gone)
-        self._index()
+        gone = {code: self._slots.pop(code) for code in map(int, codes) if code in self._slots}
+        slots = np.fromiter(gone.values(), np.int64, len(gone))
+        self._rows[slots] = np.zeros((), TICK)
+        self._heard[slots] = -np.inf
+        self._doubts[slots] = 0
+        self._changed[slots] = False
+        self._free.extend(gone.values())
+        self._index(list(gone))
 
     def slot(self, code: int) -> int:
         """Raises KeyError for an instrument that was not added."""
@@ -191,16 +195,41 @@ class Board:
     def slots(self, codes: ArrayLike) -> Slots:
         """The slot of each code, -1 for those that were not added."""
         wanted = np.atleast_1d(np.asarray(codes, np.uint64))
-        if not len(self._codes):
-            return np.full(len(wanted), -1, np.int64)
-        found = np.minimum(np.searchsorted(self._codes, wanted), len(self._codes) - 1)
-        return np.where(self._codes[found] == wanted, self._code_slots[found], -1)
+        if self._table is None:
+            return np.fromiter((self._slots.get(code, -1) for code in wanted.tolist()), np.int64, len(wanted))
+        segments = (wanted >> np.uint64(SECURITY_ID_BITS)).astype(np.uint8)
+        ids = np.minimum(wanted & np.uint64(SECURITY_ID_MASK), self._last_ids[segments]).astype(np.int64)
+        found: Slots = self._table[self._segment_starts[segments] + ids].astype(np.int64)
+        return found
 
-    def _index(self) -> None:
+    def _index(self, codes: Sequence[int]) -> None:
+        """Note where these codes are, or that they are gone.
+
+        One table holds all ids of all segments up to the greatest in use: a search among 25,000 sorted codes took
+        a quarter of all the work. Each segment ends with a cell for every greater id, which says -1.
+        """
+        if self._table is not None and all(
+            code & SECURITY_ID_MASK < self._last_ids[code >> SECURITY_ID_BITS] for code in codes
+        ):
+            for code in codes:
+                start = self._segment_starts[code >> SECURITY_ID_BITS]
+                self._table[start + (code & SECURITY_ID_MASK)] = self._slots.get(code, -1)
+        else:
+            self._build_table()
+
+    def _build_table(self) -> None:
         codes = np.fromiter(self._slots.keys(), np.uint64, len(self._slots))
-        slots = np.fromiter(self._slots.values(), np.int64, len(self._slots))
-        order = np.argsort(codes)
-        self._codes, self._code_slots = codes[order], slots[order]
+        slots = np.fromiter(self._slots.values(), np.int32, len(self._slots))
+        segments = (codes >> np.uint64(SECURITY_ID_BITS)).astype(np.int64)
+        ids = codes & np.uint64(SECURITY_ID_MASK)
+        self._last_ids = np.zeros(256, np.uint64)
+        np.maximum.at(self._last_ids, segments, ids + np.uint64(1))
+        sizes = self._last_ids.astype(np.int64) + 1
+        self._segment_starts = np.cumsum(sizes) - sizes
+        self._table = None
+        if int(sizes.sum()) <= TABLE_CELLS:
+            self._table = np.full(int(sizes.sum()), -1, np.int32)
+            self._table[self._segment_starts[segments] + ids.astype(np.int64)] = slots
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -364,7 +393,8 @@ class Board:
 
     def _apply_trades(self, rows: Rows, slots: Slots, arrival: Arrival) -> None:
         if self._repeats(slots):
-            order = np.argsort(slots, kind="stable")
+            # Two bytes are sorted by counting, eight by comparing: several times as long.
+            order = np.argsort(slots.astype(np.uint16) if len(self._rows) <= 1 << 16 else slots, kind="stable")
             self._apply_repeated(_taken(rows, order), slots[order], arrival)
         else:
             held = self._take(slots)

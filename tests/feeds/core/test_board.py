@@ -298,6 +298,17 @@ def test_rows_are_found_by_code_and_a_freed_one_is_clean_for_the_next() -> None:
     assert len(board.cut()) == 0
 
 
+@given(st.lists(st.tuples(st.sampled_from(list(ExchangeSegment)), st.integers(0, 2**32 - 1)), unique=True, max_size=8))
+def test_any_ids_are_found_and_those_taken_away_are_not(keys: list[tuple[ExchangeSegment, int]]) -> None:
+    codes = [InstrumentKey(segment, security_id).code for segment, security_id in keys]
+    board = Board(16)
+    for code in codes:
+        board.add([code], [5])
+    board.remove(codes[::2])
+    assert board.slots(codes).tolist() == [-1 if code in codes[::2] else board.slot(code) for code in codes]
+    assert board.slots([code ^ 1 for code in codes if code ^ 1 not in codes]).max(initial=-1) == -1
+
+
 def test_ages_are_by_the_monotonic_clock_and_endless_before_the_first_packet() -> None:
     board = board_with(OPTION, RELIANCE)
     apply(board, full(OPTION))
