@@ -36,8 +36,6 @@ from feeds.offload import Overloaded
 BAD_MESSAGES = 10
 BAD_MESSAGES_SECONDS = 60.0
 TRY_AGAIN_LATER = 1013
-CLOSE_FLUSH_SECONDS = 0.1
-"""What a stopping server gets to write the close frames before it cuts the connections."""
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -71,7 +69,7 @@ class MarketConsumer(AsyncConsumer):
         """daphne stops by cancelling us, and says nothing to the browser itself."""
         if self._browser is not None:
             await self._hub.close(self._browser, CloseCode.RESTARTING)
-            await asyncio.sleep(CLOSE_FLUSH_SECONDS)
+            self._browser.link.flush()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.receive":

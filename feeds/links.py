@@ -13,6 +13,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 ABORT_AFTER_SECONDS = 1.0
 """A browser that does not read does not read the close frame either; then its buffers are taken back."""
+FIRST_OWN_CODE = 3000
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -32,7 +33,17 @@ class Link:
             return
         self.closed = True
         asyncio.get_running_loop().call_later(ABORT_AFTER_SECONDS, self._abort)
-        await self._send({"type": "websocket.close", "code": int(code)})  # autobahn takes an int and no IntEnum
+        protocol = protocol_of(self._send)
+        if code < FIRST_OWN_CODE and hasattr(protocol, "sendCloseFrame"):
+            protocol.sendCloseFrame(code=int(code))  # autobahn lets applications say only 1000 and their own codes
+        else:
+            await self._send({"type": "websocket.close", "code": int(code)})  # an int, and no IntEnum, for autobahn
+
+    def flush(self) -> None:
+        """Give the kernel what Twisted would only write at its next turn, which a stopping server does not have."""
+        transport = transport_of(self._send)
+        if hasattr(transport, "doWrite"):
+            transport.doWrite()
 
     def buffered(self) -> int:
         """Bytes that the kernel has not taken yet; 0 where that cannot be seen."""
@@ -54,7 +65,10 @@ class Link:
             transport.abort()
 
 
-def transport_of(send: Send) -> Any:
+def protocol_of(send: Send) -> Any:
     """daphne's send is a partial that holds its protocol, uvicorn's is a method of it."""
-    protocol = send.args[0] if isinstance(send, partial) and send.args else getattr(send, "__self__", None)
-    return getattr(protocol, "transport", None)
+    return send.args[0] if isinstance(send, partial) and send.args else getattr(send, "__self__", None)
+
+
+def transport_of(send: Send) -> Any:
+    return getattr(protocol_of(send), "transport", None)
