@@ -154,7 +154,7 @@ class MissingSerializer(serializers.Serializer[Any]):
 
 
 class ChainSerializer(serializers.ModelSerializer[ChainDefinition]):
-    """One always-on chain with its four numbers: nominal, unique, listed, subscribed."""
+    """One always-on chain with its four numbers: nominal, unique, listed (null: not resolved yet), subscribed."""
 
     segment = SegmentField(read_only=True)
     underlying = serializers.CharField(source="underlying_symbol", read_only=True)
@@ -162,11 +162,11 @@ class ChainSerializer(serializers.ModelSerializer[ChainDefinition]):
     trading_date = serializers.DateField(source="state.trading_date", default=None, read_only=True, allow_null=True)
     reference = KeyField(source="state.reference.key", default=None, read_only=True, allow_null=True)
     atm_strike = MoneyField(source="state.atm_strike", default=None, read_only=True, allow_null=True)
-    nominal = serializers.IntegerField(source="state.nominal", default=0, read_only=True)
-    unique = serializers.IntegerField(source="state.unique", default=0, read_only=True)
-    listed = serializers.IntegerField(source="state.listed", default=0, read_only=True)
+    nominal = serializers.IntegerField(source="state.nominal", default=None, read_only=True, allow_null=True)
+    unique = serializers.IntegerField(source="state.unique", default=None, read_only=True, allow_null=True)
+    listed = serializers.IntegerField(source="state.listed", default=None, read_only=True, allow_null=True)
     subscribed = serializers.SerializerMethodField()
-    missing = MissingSerializer(source="state.missing", many=True, default=[], read_only=True)
+    missing = MissingSerializer(source="state.missing", many=True, default=None, read_only=True, allow_null=True)
     expiries = serializers.SerializerMethodField()
 
     class Meta:
