@@ -86,6 +86,7 @@ class Stack:
         self.data = data
         self.logs = data / "logs"
         self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (data / "static").mkdir(exist_ok=True)
         self.postgres = PostgresServer(data, durable=durable)
         self.valkey = ValkeyServer(data, durable=durable)
         self.web_ports = web_ports

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import signal
@@ -56,6 +57,7 @@ class Command(BaseCommand):
         if options["report"] and "UP_TEMPORARY" not in os.environ:
             self._again_in_a_temporary_folder()
         self.quiet = options["report"]
+        logging.getLogger().setLevel(logging.WARNING)  # the steps below are told in our own words
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             self._run(options)
