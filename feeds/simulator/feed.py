@@ -42,7 +42,7 @@ class Received(NamedTuple):
     at: float
     connection: int
     code: int
-    count: int
+    instruments: int
     ignored: bool
 
 

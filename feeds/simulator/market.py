@@ -199,7 +199,8 @@ class Market:
     # --- the day ---
 
     def _midnight(self, at: Times) -> NDArray[np.int64]:
-        return (at.astype(np.int64) + IST_SECONDS) // DAY_SECONDS * DAY_SECONDS - IST_SECONDS
+        midnight: NDArray[np.int64] = (at.astype(np.int64) + IST_SECONDS) // DAY_SECONDS * DAY_SECONDS - IST_SECONDS
+        return midnight
 
     def _close_time(self, rows: Rows, at: Times) -> Times:
         return (self._midnight(at) - DAY_SECONDS + self.instruments["session_end"][rows]).astype(np.float64)

@@ -27,7 +27,7 @@ class Slots(NamedTuple):
     row: NDArray[np.int64]
     mode: NDArray[np.uint8]
 
-    def pick(self, chosen: NDArray[Any]) -> Slots:
+    def pick(self, chosen: NDArray[Any] | slice) -> Slots:
         return Slots(self.connection[chosen], self.row[chosen], self.mode[chosen])
 
 
@@ -158,10 +158,10 @@ class Pump:
         if not self._first:
             return _joined([])
         waiting = _joined(self._first)
-        self._first = [Slots(*(column[FIRST_PACKETS_PER_STEP:] for column in waiting))]
+        self._first = [waiting.pick(slice(FIRST_PACKETS_PER_STEP, None))]
         if not len(self._first[0].row):
             self._first = []
-        taken = Slots(*(column[:FIRST_PACKETS_PER_STEP] for column in waiting))
+        taken = waiting.pick(slice(FIRST_PACKETS_PER_STEP))
         return taken.pick(~self.market.silent[taken.row])
 
     def _take_round(self, now: float, elapsed: float) -> Slots:
@@ -204,7 +204,8 @@ class Pump:
         return allowed
 
     def _is_index(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return self.market.codes[rows] >> np.uint64(SECURITY_ID_BITS) == ExchangeSegment.IDX_I
+        is_index: NDArray[np.bool_] = self.market.codes[rows] >> np.uint64(SECURITY_ID_BITS) == ExchangeSegment.IDX_I
+        return is_index
 
     def _row(self, code: int) -> int:
         row = int(self.market.rows(np.array([code], np.uint64))[0])
@@ -218,8 +219,13 @@ class Pump:
                 yield number, mode
 
     def _make_volume_incremental(self, rows: NDArray[np.int64], packets: NDArray[np.void]) -> None:
-        volume = packets["volume"].copy()
-        packets["volume"] = volume - np.minimum(self._volume_sent[rows], volume)
+        """Volume since the packet before of the same row, which may be in this very step."""
+        order = np.argsort(rows, kind="stable")
+        rows, volume = rows[order], packets["volume"][order]
+        before = self._volume_sent[rows]
+        later = np.flatnonzero(rows[1:] == rows[:-1]) + 1
+        before[later] = volume[later - 1]
+        packets["volume"][order] = volume - np.minimum(before, volume)
         self._volume_sent[rows] = volume
 
     def _override(self, rows: NDArray[np.int64], packets: NDArray[np.void]) -> None:

@@ -19,6 +19,7 @@ from feeds import clock
 from feeds.core.calendar import shipped_calendar
 from feeds.core.instrument import InstrumentKey
 from feeds.core.listing import Mode
+from feeds.dhan.wire import FULL
 from feeds.simulator import faults
 from feeds.simulator.connection import FeedConnection
 from feeds.simulator.feed import Credentials, Feed
@@ -236,7 +237,7 @@ class Simulator:
         """The last packet of one instrument by field; prices are float32 rupees, as sent."""
         code = InstrumentKey.parse(text).code
         packet = self.pump.last_sent(code)
-        names = [name for name in packet.dtype.names if name != "depth"]
+        names = [name for name in FULL.names or () if name != "depth"]
         depth = [dict(zip(level.dtype.names, level.tolist(), strict=True)) for level in packet["depth"]]
         return {name: packet[name].item() for name in names} | {"depth": depth}
 

@@ -18,11 +18,11 @@ class BadRequest(ValueError):
 
 
 class Request(NamedTuple):
-    """One message of a client; `count` is what it declared."""
+    """One message of a client; `declared` is its own count of them."""
 
     code: RequestCode
     codes: list[int]
-    count: int
+    declared: int
 
     @property
     def mode(self) -> FeedMode | None:
@@ -72,7 +72,7 @@ class Subscriptions:
     def breach(self, request: Request) -> DisconnectReason | None:
         """The reason this request closes the connection, before anything of it is done."""
         limit = self.limits.instruments_per_message
-        if max(len(request.codes), request.count) > limit and self.switches.too_many_in_message == "refuse":
+        if max(len(request.codes), request.declared) > limit and self.switches.too_many_in_message == "refuse":
             return DisconnectReason.BAD_REQUEST
         if not request.takes_back and self._count_with(request) > self.limits.instruments_per_connection:
             return DisconnectReason.TOO_MANY_INSTRUMENTS

@@ -270,3 +270,14 @@ def test_the_board_believes_every_packet():
     assert not (state["flags"] & np.uint32(TickFlag.QUARANTINED)).any()
     assert (state["last_price"] == np.rint(sent["last_price"].astype(np.float64) * 100)).all()
     assert (state["volume"] == sent["volume"]).all()
+
+
+def test_a_new_day_begins_with_its_own_open_range_and_volume():
+    asked = market()
+    rows = np.flatnonzero(asked.instruments["kind"] == Kind.EQUITY)
+    evening = packets_at(asked, rows, MORNING + 5 * 3600)
+    next_morning = packets_at(asked, rows, MORNING + 86_400 - 44 * 60)
+
+    assert (next_morning["volume"] < evening["volume"]).all()
+    assert (next_morning["day_open"] != evening["day_open"]).mean() > 0.9
+    assert (next_morning["day_high"] - next_morning["day_low"] < evening["day_high"] - evening["day_low"]).mean() > 0.9
