@@ -75,11 +75,9 @@ def mute(simulator: Simulator, connection: int | str = "all", on: bool = True) -
         chosen.muted = on
 
 
-def disconnect(
-    simulator: Simulator, reason: int, connection: int | str = "all", close: bool | None = None, count: int = 1
-) -> None:
+def disconnect(simulator: Simulator, reason: int, connection: int | str = "all", close: bool | None = None) -> None:
     """Packet 50 with any reason, then the close unless told or switched otherwise."""
-    for chosen in _connections(simulator, connection)[: count if connection == "all" and count > 1 else None]:
+    for chosen in _connections(simulator, connection):
         simulator.feed.disconnect(chosen, reason, close=close)
 
 
