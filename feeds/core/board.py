@@ -124,8 +124,8 @@ class Verdict(NamedTuple):
     def irregular(self) -> Mask:
         """Packets after which the last of a batch does not say everything, or whose worth the one before decides."""
         close = self.off_tick[1]
-        unsaid = (self.prices[0] == 0) | ((close == 0) & (np.roll(close, 1) > 0))
-        return self.impossible | self.doubtful | ~self.accepted | self.disordered | self.resets | self.wraps | unsaid
+        unsaid: Mask = (self.prices[0] == 0) | ((close == 0) & (np.roll(close, 1) > 0))
+        return unsaid | self.impossible | self.doubtful | ~self.accepted | self.disordered | self.resets | self.wraps
 
     def of(self, packets: Slots | Mask) -> Verdict:
         return Verdict._make(column[..., packets] for column in self)
@@ -372,11 +372,10 @@ class Board:
     def _apply_previous_close(self, rows: Rows, slots: Slots, arrival: Arrival) -> None:
         paise = snap(rows["previous_close"], np.zeros(len(rows), np.int32))
         good = paise > 0
-        self._quarantine(slots[~good])
-        rows, slots, paise = rows[good], slots[good], paise[good]
-        self._rows["previous_close"][slots] = paise
-        self._rows["previous_open_interest"][slots] = rows["previous_open_interest"]
-        self._heard_good(slots, arrival)
+        self._rows["previous_close"][slots[good]] = paise[good]
+        self._rows["previous_open_interest"][slots[good]] = rows["previous_open_interest"][good]
+        self._heard_good(slots[good], arrival)
+        self._quarantine(slots[~good & self._is_last(slots)])
 
     def _heard_good(self, slots: Slots, arrival: Arrival) -> None:
         self._rows["received_at"][slots] = arrival.received_at
@@ -392,7 +391,7 @@ class Board:
     # --- packets that carry a price -------------------------------------------------------------
 
     def _apply_trades(self, rows: Rows, slots: Slots, arrival: Arrival) -> None:
-        if self._repeats(slots):
+        if not self._is_last(slots).all():
             # Two bytes are sorted by counting, eight by comparing: several times as long.
             order = np.argsort(slots.astype(np.uint16) if len(self._rows) <= 1 << 16 else slots, kind="stable")
             self._apply_repeated(_taken(rows, order), slots[order], arrival)
@@ -403,11 +402,12 @@ class Board:
             lows, highs = np.where(verdict.traded, last, NO_PRICE), np.where(verdict.traded, last, 0)
             self._write(held, rows, slots, verdict, lows, highs, arrival)
 
-    def _repeats(self, slots: Slots) -> bool:
-        """Whether an instrument comes twice: then its later place has overwritten the earlier."""
+    def _is_last(self, slots: Slots) -> Mask:
+        """Which packets are their instrument's last of the batch: a later place overwrites the earlier."""
         places = np.arange(len(slots))
         self._last_seen[slots] = places
-        return not bool((self._last_seen[slots] == places).all())
+        last: Mask = self._last_seen[slots] == places
+        return last
 
     def _apply_repeated(self, rows: Rows, slots: Slots, arrival: Arrival) -> None:
         """Packets sorted by slot, each judged against the one before it.
