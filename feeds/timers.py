@@ -20,9 +20,9 @@ class FeedTimers:
     lease_renew: float
     quote_spacing: float
     throttled: float
-    heartbeat: float = 1.0
-    status: float = 1.0
-    watch: float = 0.25
+    heartbeat: float
+    status: float
+    watch: float
 
     @classmethod
     def from_settings(cls) -> FeedTimers:
@@ -36,6 +36,8 @@ class FeedTimers:
             lease_renew=settings.LEASE_RENEW_SECONDS,
             quote_spacing=settings.DHAN_QUOTE_SPACING_SECONDS,
             throttled=settings.FEED_BACKOFF_THROTTLED_SECONDS,
+            heartbeat=settings.FEED_HEARTBEAT_SECONDS,
+            status=settings.FEED_STATUS_SECONDS,
             # The watch must look often enough that silence is seen well within the patience it has.
             watch=min(0.25, settings.FEED_STALE_AFTER_SECONDS / 8),
         )

@@ -56,7 +56,6 @@ MAXIMUM_FRAME_BYTES = 4 * 1024 * 1024
 READ_BUFFER_BYTES = 256 * 1024
 
 BAD_PACKETS_SHARE = 0.01
-BAD_PACKETS_SECONDS = 10.0
 BAD_PACKETS_LEAST = 10
 """A single odd packet of a quiet hour is over a hundredth too, and no reason to lose the stream."""
 
@@ -84,6 +83,7 @@ class ConnectionTimers:
     pong_timeout: float
     handshake_timeout: float
     silence: float
+    bad_packets: float = 10.0
 
     @classmethod
     def from_settings(cls) -> ConnectionTimers:
@@ -92,19 +92,21 @@ class ConnectionTimers:
             pong_timeout=settings.FEED_PONG_TIMEOUT_SECONDS,
             handshake_timeout=settings.FEED_HANDSHAKE_TIMEOUT_SECONDS,
             silence=settings.FEED_SILENCE_RECONNECT_SECONDS,
+            bad_packets=settings.FEED_BAD_PACKETS_SECONDS,
         )
 
 
 class BadPacketWatch:
-    """Whether more than one packet in a hundred was bad within the last ten seconds."""
+    """Whether more than one packet in a hundred was bad within the last ten seconds, or as many as are given."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 10.0) -> None:
+        self._seconds = seconds
         self._since = 0.0
         self._good = self._bad = 0
 
     def add(self, good: int, bad: int, now: float) -> bool:
         """Count a batch. Returns whether the stream is to be given up."""
-        if now - self._since > BAD_PACKETS_SECONDS:
+        if now - self._since > self._seconds:
             self._since, self._good, self._bad = now, 0, 0
         self._good += good
         self._bad += bad
@@ -207,7 +209,7 @@ class Connection:
         self._per_message = per_message
         self._transport: WSTransport | None = None
         self._collector: FrameCollector | None = None
-        self._bad_packets = BadPacketWatch()
+        self._bad_packets = BadPacketWatch(timers.bad_packets)
         self.state = ConnectionState.IDLE
         self.since: datetime = clock.wall_now()
         self.subscribed: set[int] = set()
@@ -327,7 +329,7 @@ class Connection:
     def _begin(self) -> None:
         """Live: ask for everything that is wanted from this connection."""
         self.connects += 1
-        self._bad_packets = BadPacketWatch()
+        self._bad_packets = BadPacketWatch(self._timers.bad_packets)
         self.subscribed.clear()
         self._enter(ConnectionState.LIVE)
         self.subscribe(self._desired(self.index))

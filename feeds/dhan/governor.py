@@ -31,7 +31,8 @@ class Cause(StrEnum):
     LOST = "lost"  # reset, closed with or without a frame, refused, timed out: the usual weather
     SILENT = "silent"  # no packet for too long in market hours
     BAD_PACKETS = "bad_packets"
-    THROTTLED = "throttled"  # HTTP 429 at the handshake, or 805
+    THROTTLED = "throttled"  # HTTP 429 at the handshake
+    CROWDED = "crowded"  # 805: Dhan counts one socket too many, often one of ours that it has not missed yet
     TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a cause, no secret
     REFUSED = "refused"  # plan, client id or token: nothing that dialling again could mend
     BAD_REQUEST = "bad_request"  # we asked for something wrong; also a fault of ours to be reported
@@ -44,7 +45,7 @@ class Remedy(StrEnum):
 
     DIAL = "dial"  # at once, as far as spacing allows
     BACK_OFF = "back_off"  # this connection alone, with growing patience
-    ALL_BACK_OFF = "all_back_off"  # every dial of the account, a minute and more
+    ALL_BACK_OFF = "all_back_off"  # every dial of the account, for long
     RENEW = "renew"  # a newer credential, or a long wait
     STOP = "stop"  # until the credential or the configuration changes
 
@@ -54,6 +55,7 @@ REMEDIES = {
     Cause.SILENT: Remedy.BACK_OFF,
     Cause.BAD_PACKETS: Remedy.BACK_OFF,
     Cause.THROTTLED: Remedy.ALL_BACK_OFF,
+    Cause.CROWDED: Remedy.ALL_BACK_OFF,
     Cause.TOKEN_EXPIRED: Remedy.RENEW,
     Cause.REFUSED: Remedy.STOP,
     Cause.BAD_REQUEST: Remedy.BACK_OFF,
@@ -63,7 +65,7 @@ REMEDIES = {
 
 CAUSE_OF_REASON = {
     DisconnectReason.TOO_MANY_INSTRUMENTS: Cause.BAD_REQUEST,
-    DisconnectReason.TOO_MANY_REQUESTS: Cause.THROTTLED,
+    DisconnectReason.TOO_MANY_REQUESTS: Cause.CROWDED,
     DisconnectReason.NOT_SUBSCRIBED_TO_DATA: Cause.REFUSED,
     DisconnectReason.TOKEN_EXPIRED: Cause.TOKEN_EXPIRED,
     DisconnectReason.AUTHENTICATION_FAILED: Cause.REFUSED,
@@ -131,6 +133,7 @@ class DialTimers:
     limit: float
     throttled: float
     throttled_limit: float
+    crowded: float
     healthy_after: float
 
     @classmethod
@@ -141,6 +144,7 @@ class DialTimers:
             limit=settings.FEED_BACKOFF_LIMIT_SECONDS,
             throttled=settings.FEED_BACKOFF_THROTTLED_SECONDS,
             throttled_limit=settings.FEED_BACKOFF_THROTTLED_LIMIT_SECONDS,
+            crowded=settings.FEED_BACKOFF_CROWDED_SECONDS,
             healthy_after=settings.FEED_HEALTHY_AFTER_SECONDS,
         )
 
@@ -185,7 +189,7 @@ class DialRules:
         elif remedy is Remedy.BACK_OFF:
             self._ready_at[index] = now + self._jittered(index)
         elif remedy is Remedy.ALL_BACK_OFF:
-            self._all_ready_at = max(self._all_ready_at, now + self._throttled_wait())
+            self._all_ready_at = max(self._all_ready_at, now + self._long_wait(ending.cause))
         else:
             self._bar(version, inf if remedy is Remedy.STOP else now + self._timers.throttled_limit)
 
@@ -199,11 +203,13 @@ class DialRules:
         self._failures[index] += 1
         return self._random.uniform(0, min(bound, self._timers.limit))
 
-    def _throttled_wait(self) -> float:
-        """Never under the minute that clears a 429; up to twice as long, doubling with each further one."""
-        bound = self._timers.throttled * 2.0 ** min(self._throttles, MAXIMUM_DOUBLINGS)
+    def _long_wait(self, cause: Cause) -> float:
+        """Doubling with each further one. After a 429 never under the minute that clears it, up to twice as long;
+        after an 805 until Dhan must have dropped the socket that it counts and we have given up."""
+        wait = self._timers.crowded if cause is Cause.CROWDED else self._timers.throttled * self._random.uniform(1, 2)
+        wait *= 2.0 ** min(self._throttles, MAXIMUM_DOUBLINGS)
         self._throttles += 1
-        return min(bound * self._random.uniform(1, 2), self._timers.throttled_limit)
+        return min(wait, self._timers.throttled_limit)
 
 
 class Governor:

@@ -33,7 +33,9 @@ WANTED = [NIFTY, *OPTIONS]
 DEADLINE_SECONDS = 10.0
 NO_ANSWER = 0
 
-DIAL = DialTimers(spacing=0.01, first=0.005, limit=0.03, throttled=0.2, throttled_limit=0.6, healthy_after=5.0)
+DIAL = DialTimers(
+    spacing=0.01, first=0.005, limit=0.03, throttled=0.2, throttled_limit=0.6, crowded=0.2, healthy_after=5.0
+)
 TIMERS = ConnectionTimers(ping=5, pong_timeout=5, handshake_timeout=2, silence=5)
 
 
@@ -347,8 +349,8 @@ async def test_an_expired_token_is_read_again_and_the_new_one_dials_at_once() ->
         await until(lambda: it.connection.is_live and len(dhan.dials) == 2)
 
 
-@pytest.mark.parametrize("how", ["429", "805"])
-async def test_throttling_holds_the_next_dial_for_the_long_wait(how: str) -> None:
+@pytest.mark.parametrize(("how", "cause"), [("429", Cause.THROTTLED), ("805", Cause.CROWDED)])
+async def test_throttling_holds_the_next_dial_for_the_long_wait(how: str, cause: Cause) -> None:
     async def behave(connection: ServerConnection) -> None:
         if how == "805" and len(dhan.dials) == 1:
             await connection.send(wire.encode_disconnect(805))
@@ -359,7 +361,7 @@ async def test_throttling_holds_the_next_dial_for_the_long_wait(how: str) -> Non
         await until(lambda: len(dhan.dials) == 2 and it.connection.is_live)
         assert dhan.dials[1] - dhan.dials[0] >= DIAL.throttled
         assert it.connection.last_ending is not None
-        assert it.connection.last_ending.cause is Cause.THROTTLED
+        assert it.connection.last_ending.cause is cause
 
 
 @pytest.mark.parametrize("reason", [800, 804, 811, 814, 999])

@@ -25,9 +25,10 @@ from feeds.dhan.governor import (
     ending_of_status,
 )
 
-TIMERS = DialTimers(spacing=2, first=0.25, limit=30, throttled=60, throttled_limit=300, healthy_after=60)
+TIMERS = DialTimers(spacing=2, first=0.25, limit=30, throttled=60, throttled_limit=300, crowded=30, healthy_after=60)
 LOST = Ending(Cause.LOST, "close 1006")
-THROTTLED = Ending(Cause.THROTTLED, "disconnect 805")
+THROTTLED = Ending(Cause.THROTTLED, "HTTP 429")
+CROWDED = Ending(Cause.CROWDED, "disconnect 805")
 REFUSED = Ending(Cause.REFUSED, "disconnect 808")
 EXPIRED = Ending(Cause.TOKEN_EXPIRED, "disconnect 807")
 
@@ -103,6 +104,15 @@ def test_throttling_holds_every_connection_for_a_minute_at_least_and_five_at_mos
         assert 160.0 <= dial.earliest(index) <= 400.0
 
 
+def test_one_socket_too_many_holds_every_connection_until_dhan_must_have_dropped_it() -> None:
+    dial = rules()
+    waits = []
+    for _ in range(6):
+        dial.ended(2, CROWDED, lived=5, version=1, now=100.0)
+        waits.append(dial.earliest(4) - 100.0)
+    assert waits == [30, 60, 120, 240, 300, 300]
+
+
 def test_refused_credentials_are_barred_until_they_change() -> None:
     dial = rules()
     dial.ended(0, REFUSED, lived=0, version=7, now=0.0)
@@ -129,7 +139,9 @@ def test_credentials_never_show_their_token() -> None:
     assert "secret" not in repr(Credentials("1000000001", "secret", 3))
 
 
-QUICK = DialTimers(spacing=0.02, first=0.001, limit=0.01, throttled=0.1, throttled_limit=0.3, healthy_after=10)
+QUICK = DialTimers(
+    spacing=0.02, first=0.001, limit=0.01, throttled=0.1, throttled_limit=0.3, crowded=0.1, healthy_after=10
+)
 
 
 async def test_five_connections_dial_one_at_a_time_and_spaced() -> None:

@@ -1,0 +1,69 @@
+"""How fast a fault test runs: the product's timers as they are (`--soak`), or all shortened by one factor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+
+from feeds import clock
+
+UNSCALED = ("FEED_SYNC_SECONDS", "FEED_FLUSH_SECONDS", "DHAN_QUOTE_SPACING_SECONDS")
+"""Periods that FEED_TIME_SCALE leaves alone in the product; a shortened test shortens them too."""
+SHORTEST_PERIOD = 0.02
+MACHINE_SECONDS = 1.5
+"""What a busy machine may add to a shortened limit: its own delays do not shrink with the timers."""
+POLL_SECONDS = 0.01
+
+
+def paced(short: float) -> pytest.MarkDecorator:
+    """Run a test at `short` times the product's timers in `make test`, and at full length in `make soak`."""
+    full = pytest.param(1.0, marks=pytest.mark.soak, id="full")
+    return pytest.mark.parametrize("pace", [pytest.param(short, id="short"), full], indirect=True)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Product seconds, and what becomes of them in this run. `say` prints a figure when the run is a soak."""
+
+    scale: float
+    say: Callable[[str], None]
+
+    @property
+    def is_full(self) -> bool:
+        return self.scale == 1.0
+
+    def real(self, seconds: float) -> float:
+        """How long so many product seconds last here."""
+        return seconds * self.scale
+
+    async def within(self, seconds: float, condition: Callable[[], object], what: str) -> float:
+        """Wait until it holds; a failure once it took longer than so many product seconds. Returns how many it took."""
+        began = clock.monotonic()
+        limit = self.real(seconds) + (0.0 if self.is_full else MACHINE_SECONDS)
+        while not condition():
+            if clock.monotonic() - began > limit:
+                pytest.fail(f"not within {seconds:g} s (times {self.scale:g}): {what}")
+            await asyncio.sleep(POLL_SECONDS)
+        took = (clock.monotonic() - began) / self.scale
+        self.say(f"{what}: {took:.2f} s of {seconds:g} s")
+        return took
+
+    async def throughout(self, seconds: float, condition: Callable[[], object], what: str) -> None:
+        """It holds at every look for so many product seconds: for what must not happen."""
+        ends = clock.monotonic() + self.real(seconds)
+        while clock.monotonic() < ends:
+            assert condition(), f"no longer: {what}"
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def shorten(settings: Any, scale: float) -> None:
+    """Every timer of the product times `scale`, so that their ratios stay."""
+    for name in django_settings.SCALED_TIMERS:
+        setattr(settings, name, getattr(settings, name) * scale)
+    for name in UNSCALED:
+        setattr(settings, name, max(getattr(settings, name) * scale, SHORTEST_PERIOD))
