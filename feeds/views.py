@@ -146,7 +146,8 @@ class ChainView(APIView):
         tags=TAGS,
     )
     def get(self, request: Request, segment: str, underlying: str, expiry: str) -> Response:
-        chain = ChainName.parse(f"chain.{segment}.{underlying}.{expiry}")
+        # The database has no word for a NUL, and so no chain of that name.
+        chain = None if "\x00" in underlying else ChainName.parse(f"chain.{segment}.{underlying}.{expiry}")
         rows = selectors.chain_contracts(chain.segment, chain.underlying, chain.expiry) if chain else []
         if chain is None or not rows:
             raise Http404
