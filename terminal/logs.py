@@ -7,7 +7,7 @@ import re
 
 HIDDEN = "[hidden]"
 
-SECRET_NAMES = (
+GUARDED_NAMES = (
     r"access[-_]?token|refresh[-_]?token|api[-_]?token|token|authorization|password|passwd|"
     r"secret|totp(?:[-_]?secret)?|otp|pin|sessionid|csrftoken|x-csrftoken|cookie"
 )
@@ -16,7 +16,7 @@ PATTERNS = (
     re.compile(r"(?i)(\b(?:token|bearer|basic)\s+)(?!of\b|is\b|was\b|for\b)[A-Za-z0-9._~+/=-]{8,}"),
     # token=..., "pin": "1234", access-token: ..., secret='...'
     re.compile(
-        rf"(?i)((?<![a-z0-9])(?:{SECRET_NAMES})[\"']?\s*[=:]\s*[bB]?[\"']?)(?!\[hidden\]|(?:token|bearer|basic)\s)[^\s\"'&,;}})\]]+"
+        rf"(?i)((?<![a-z0-9])(?:{GUARDED_NAMES})[\"']?\s*[=:]\s*[bB]?[\"']?)(?!\[hidden\]|(?:token|bearer|basic)\s)[^\s\"'&,;}})\]]+"
     ),
     # What is a secret by its looks: our own tokens, and JSON web tokens as Dhan issues them.
     re.compile(r"()\bbtt_[A-Za-z0-9_-]{8,}"),
