@@ -152,8 +152,7 @@ class ChainDefinitionAdmin(AuditedAdmin):
 @admin.register(Instrument)
 class InstrumentAdmin(ReadOnlyAdmin):
     list_display = (
-        "symbol",
-        "name",
+        "contract",
         "segment",
         "instrument_type",
         "expiry",
@@ -168,6 +167,10 @@ class InstrumentAdmin(ReadOnlyAdmin):
     search_help_text = "Symbol, name, underlying, ISIN or security id."
     show_full_result_count = False  # counting 200,000 rows again for every search is the slow part
     list_per_page = 50
+
+    @display(description="Instrument", header=True, ordering="symbol")
+    def contract(self, row: Instrument) -> list[str]:
+        return [row.symbol, row.name]
 
     @display(description="Strike", ordering="strike")
     def strike_rupees(self, row: Instrument) -> str:

@@ -23,7 +23,7 @@ const tile = (label, value, note) =>
 
 function slotBox(slot) {
   const name = `${sentence(slot.kind)} ${slot.rank}`;
-  const note = slot.repeats ? "same date as above" : slot.reason ? sentence(slot.reason).replaceAll("-", " ") : slot.provisional ? "provisional" : "";
+  const note = slot.repeats ? "counted once" : slot.reason ? sentence(slot.reason).replaceAll("-", " ") : slot.provisional ? "provisional" : "";
   const tone = slot.repeats ? " ops-repeats" : slot.expiry ? "" : " ops-unknown";
   return element("div", { class: `ops-slot${tone}` }, element("small", {}, name), element("b", {}, slot.expiry ? dayText(slot.expiry) : "not known"), element("small", {}, note));
 }

@@ -13,11 +13,12 @@ const state = { reading: boot.status, heardAt: Date.now(), failing: false, packe
 
 const number = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-IN"));
 const milliseconds = (value) =>
-  value === null || value === undefined ? "–" : value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
+  value === null || value === undefined ? "–" : value < 10 ? `${value.toFixed(1)} ms` : `${number(value)} ms`;
 const clockText = (epoch, zone = IST) =>
   new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(epoch);
 const dayText = (epoch) =>
   new Intl.DateTimeFormat("en-GB", { timeZone: IST, weekday: "short", day: "numeric", month: "short", year: "numeric" }).format(epoch);
+const shortDay = (day) => new Date(`${day}T00:00:00`).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
 const sentence = (text) => text.charAt(0) + text.slice(1).toLowerCase().replaceAll("_", " ");
 
 // The server's now: a browser's own clock may be wrong by minutes.
@@ -110,8 +111,8 @@ function drawTiles({ totals, browsers }) {
   const share = speaks ? `${((100 * totals.used) / totals.capacity).toFixed(1)} % of ${number(totals.capacity)}` : "no feed speaks";
   draw("ops-tiles",
     tile("Subscribed", speaks ? number(totals.used) : "–", share),
-    tile("Packets a second", speaks ? number(totals.packets_per_second) : "–", "all connections", sparkline(state.packets)),
-    tile("Lag p99", milliseconds(totals.lag_ms_p99), "exchange to this server"),
+    tile("Packets/s", speaks ? number(totals.packets_per_second) : "–", "all connections", sparkline(state.packets)),
+    tile("Lag p99", milliseconds(totals.lag_ms_p99), "from the trade to here"),
     tile("Reconnects", speaks ? number(totals.reconnects) : "–", "since the feeds started"),
     tile("Browsers", number(browsers), browsers === null ? "not known" : "listening now"));
 }
@@ -120,6 +121,12 @@ const CONNECTION_COLUMNS = [
   { title: "#" }, { title: "State" }, { title: "For" }, { title: "Subscribed", kind: "num" }, { title: "Packets/s", kind: "num" },
   { title: "Age", kind: "num" }, { title: "Lag p50 / p99", kind: "num" }, { title: "Reconnects", kind: "num" }, { title: "Last reason", kind: "text" }, { title: "" },
 ];
+
+// "asked: asked" says it once.
+function reason(text) {
+  const [kind, detail] = (text || "–").split(": ");
+  return kind === detail ? kind : text || "–";
+}
 
 function connectionRow(account, connection) {
   const shown = connection.index + 1; // people count from 1
@@ -130,7 +137,7 @@ function connectionRow(account, connection) {
       element("span", { title: "subscribed of 5,000" }, subscribed, element("meter", { min: 0, max: 5000, value: connection.subscribed || 0 })),
       number(connection.packets_per_second), age(connection.age_seconds),
       `${milliseconds(connection.lag_ms_p50)} / ${milliseconds(connection.lag_ms_p99)}`,
-      number(connection.reconnects), connection.last_reason || "–",
+      number(connection.reconnects), reason(connection.last_reason),
       actionLink("reconnect", "Reconnect", { account: account.account, connection: shown }) || "",
     ],
   };
@@ -145,8 +152,8 @@ function remarks(account) {
 }
 
 function accountCard(account) {
-  const actions = account.enabled ? ["resync", "reseed", "disable"] : ["enable"];
-  const links = actions.map((name) => actionLink(name, sentence(name), { account: account.account }));
+  const actions = account.enabled ? ["Resync", "Reseed", "Disable"] : ["Enable"];
+  const links = actions.map((label) => actionLink(label.toLowerCase(), label, { account: account.account }));
   const body = account.capacity
     ? [capacityBar(account), account.connections.length ? table(CONNECTION_COLUMNS, account.connections.map((connection) => connectionRow(account, connection))) : empty("No connection has been dialled yet.")]
     : [empty(account.enabled
@@ -206,8 +213,8 @@ function jobResult({ report, status, attempts }) {
 }
 
 function drawJobs({ jobs }) {
-  const columns = [{ title: "Job", kind: "text" }, { title: "Trading date" }, { title: "Status" }, { title: "Result", kind: "text" }, { title: "Finished", kind: "num" }];
-  const rows = jobs.map((job) => ({ cells: [jobName(job.job), job.trading_date, badge(job.status), jobResult(job), job.finished_at ? element("span", { title: exchangeClock(job.finished_at) }, ago(job.finished_at)) : "–"] }));
+  const columns = [{ title: "Job" }, { title: "For" }, { title: "Status" }, { title: "Result", kind: "text" }, { title: "Finished", kind: "num" }];
+  const rows = jobs.map((job) => ({ cells: [jobName(job.job), shortDay(job.trading_date), badge(job.status), jobResult(job), job.finished_at ? element("span", { title: exchangeClock(job.finished_at) }, ago(job.finished_at)) : "–"] }));
   draw("ops-jobs", heading("End of day and rebuild", element("span", { class: "ops-note" }, "last run of each job")), jobs.length ? table(columns, rows) : empty("No job has run in this database yet."));
 }
 
