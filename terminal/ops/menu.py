@@ -33,6 +33,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Users", "person", "auth.user"),
             ("Roles", "group", "auth.group"),
             ("API tokens", "vpn_key", "accounts.apitoken"),
+            ("Failed logins", "gpp_maybe", "axes.accessattempt"),
             ("Audit trail", "history", "feeds.auditentry"),
         ),
     ),

@@ -13,6 +13,8 @@ from feeds.models import AuditEntry, ChainDefinition, ChainState, DhanAccount, J
 from feeds.web_status import web_statuses
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
+SILENT_MILLISECONDS = 3_000
+"""A feed speaks each second; three missed ones are silence, for browsers as for this page."""
 RECENT = 6
 """Rows of job runs and audit entries: what fits beside each other without scrolling."""
 MARKETS = (
@@ -49,13 +51,18 @@ def ops_status() -> dict[str, Any]:
 
 
 def account_status(account: DhanAccount, spoken: dict[str, Any] | None, flushed: int | None) -> dict[str, Any]:
-    """One account's feed in its own words, or DOWN since its last batch when it has not spoken for 10 s."""
+    """One account's feed in its own words, or DOWN since its last batch when it has fallen silent."""
     known = {"account": account.pk, "name": account.name, "enabled": account.enabled}
-    if spoken is not None:
+    if spoken is not None and not is_old(spoken):
         return {**spoken, **known, "last_data_at": last_packet_at(spoken)}
     last_flush = flushed // NANOSECONDS_PER_MILLISECOND if flushed else None
     state = "DOWN" if account.enabled else "DISABLED"
     return {**known, "state": state, "connections": [], "last_data_at": last_flush}
+
+
+def is_old(spoken: dict[str, Any]) -> bool:
+    """Redis keeps a status for ten seconds: a page that believed it so long would show a dead feed as live."""
+    return wall_nanoseconds() // NANOSECONDS_PER_MILLISECOND - spoken["at"] > SILENT_MILLISECONDS
 
 
 def last_packet_at(spoken: dict[str, Any]) -> int | None:

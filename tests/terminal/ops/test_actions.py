@@ -7,7 +7,9 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.test import Client
 
-from feeds.models import AuditEntry, DhanAccount
+from feeds.core.instrument import InstrumentKey
+from feeds.interest import Source, capacity, declare_interest
+from feeds.models import AuditEntry, ChainDefinition, ChainState, DhanAccount
 from terminal.accounts.roles import Role
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +94,23 @@ def test_an_account_is_disabled_and_enabled(redis, browser, account):
         {"before": True, "after": False},
         {"before": False, "after": True},
     ]
+
+
+def test_tier_a_is_released_by_segment_and_nothing_else(redis, browser, account):
+    keys = [InstrumentKey.parse(name) for name in ("NSE_FNO.49081", "MCX_COMM.7", "NSE_EQ.2885")]
+    declare_interest(Source.WATCHLIST, "7", keys)
+    declare_interest(Source.CHAIN, "1", [InstrumentKey.parse("NSE_FNO.50000")], account)
+    act(browser(Role.OPERATOR), "release", segments=[2, 5])
+    assert (capacity().total.tier_a, capacity().total.tier_b) == (1, 1)
+    entry = AuditEntry.objects.get()
+    assert (entry.target, entry.details) == ("Tier A of NSE_FNO, MCX_COMM", {"released": 2})
+
+
+def test_a_rebuild_resolves_every_definition(redis, browser, account):
+    ChainDefinition.objects.create(underlying_symbol="NIFTY", segment=2, account=account, weekly=4, monthly=3)
+    act(browser(Role.OPERATOR), "rebuild")
+    assert ChainState.objects.get().nominal == 294
+    assert AuditEntry.objects.get().action == "ops.rebuild"
 
 
 def test_an_unknown_action_is_not_found(redis, browser):

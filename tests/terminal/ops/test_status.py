@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import orjson
 import pytest
 
-from feeds import audit, bus
+from feeds import audit, bus, clock
 from feeds.models import ChainDefinition, ChainState, DhanAccount, JobRun
 from feeds.web_status import WEBS
 from terminal.accounts.roles import Role
@@ -21,10 +21,14 @@ CONNECTION = {
 }  # fmt: skip
 
 
+def now_milliseconds() -> int:
+    return clock.wall_nanoseconds() // 1_000_000
+
+
 def speak(redis, account: DhanAccount, **figures) -> None:
     """What the account's feed process writes each second."""
     status = {
-        "account": account.pk, "name": account.name, "epoch": 3, "state": "LIVE", "at": 1770093000000,
+        "account": account.pk, "name": account.name, "epoch": 3, "state": "LIVE", "at": now_milliseconds(),
         "connections": [CONNECTION], "packets_per_second": 1200.0, "tier_b": 2272, "references": 8, "tier_a": 126,
         "capacity": 25000, **figures,
     }  # fmt: skip
@@ -57,10 +61,17 @@ def test_a_feed_that_fell_silent_is_down_since_its_last_batch(redis, account):
 
 def test_a_feed_that_flushes_without_a_live_connection_tells_its_last_packet(redis, account):
     silent = [CONNECTION | {"state": "WAITING", "age_seconds": age} for age in (30.0, 20.5, None)]
-    speak(redis, account, state="DOWN", connections=silent)
-    redis.hset(bus.meta_key(account.pk), "flushed_at", 1770093000000000000)
+    spoke_at = now_milliseconds()
+    speak(redis, account, state="DOWN", connections=silent, at=spoke_at)
+    redis.hset(bus.meta_key(account.pk), "flushed_at", clock.wall_nanoseconds())
     (shown,) = ops_status()["accounts"]
-    assert (shown["state"], shown["last_data_at"]) == ("DOWN", 1770093000000 - 20500)
+    assert (shown["state"], shown["last_data_at"]) == ("DOWN", spoke_at - 20500)
+
+
+def test_a_status_that_redis_still_keeps_is_not_believed_for_long(redis, account):
+    speak(redis, account, at=now_milliseconds() - 3_500)
+    reading = ops_status()
+    assert (reading["accounts"][0]["state"], reading["totals"]["capacity"]) == ("DOWN", 0)
 
 
 def test_a_feed_that_never_spoke_is_down_without_a_moment(redis, account):
