@@ -13,13 +13,18 @@ import pytest
 
 from terminal import datadir
 
+OURS = "TESTS_EMBED_SERVERS"
+"""Set by a controller of pytest-xdist: the addresses that its workers inherit are not somebody's servers."""
+
 _folder = tempfile.TemporaryDirectory(prefix="bt-test-", ignore_cleanup_errors=True)
 DATA = Path(_folder.name)
-EXTERNAL = bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
+EXTERNAL = OURS not in os.environ and bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
 
 os.environ["DATA_DIR"] = str(DATA)
-os.environ.setdefault("DATABASE_URL", datadir.embedded_database_url(DATA))
-os.environ.setdefault("REDIS_URL", datadir.embedded_redis_url(DATA))
+if not EXTERNAL:
+    os.environ[OURS] = "1"
+    os.environ["DATABASE_URL"] = datadir.embedded_database_url(DATA)
+    os.environ["REDIS_URL"] = datadir.embedded_redis_url(DATA)
 os.environ["DJANGO_SETTINGS_MODULE"] = "terminal.settings"
 
 
