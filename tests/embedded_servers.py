@@ -1,6 +1,6 @@
 """A pytest plugin: every test process gets its own PostgreSQL and Valkey, in a folder that goes with it.
 
-Loaded by `-p` before the settings are, because they are what says where the servers are.
+Loaded by the top conftest.py, before the settings are read: these addresses are theirs.
 """
 
 from __future__ import annotations
