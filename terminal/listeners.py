@@ -99,6 +99,7 @@ class Listener(WSListener):
         self._age_column: dict[int, int] = {}
         self._last_frame = 0
         self._window = {"frames": 1, "bytes": 1}
+        self.retry_seconds = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._unacknowledged = 0
         self._unacknowledged_bytes = 0
@@ -133,6 +134,7 @@ class Listener(WSListener):
             self._on_frame(message, len(payload))
         elif message["type"] == "welcome":
             self._window = message["window"]
+            self.retry_seconds = message["retry_milliseconds"] / 1000
             self.welcomed.set()
             if self._wanted:
                 self.send(op="subscribe", topics=self._wanted)
