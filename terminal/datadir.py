@@ -8,6 +8,7 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Any
 
 SOCKET_PATH_LIMIT = 100
 """A Unix socket's path must fit 108 bytes; PostgreSQL adds its own file name to the folder."""
@@ -66,7 +67,16 @@ def embedded_redis_url(data: Path) -> str:
 
 def clock_offset(data: Path) -> float:
     """The shift of exchange time that the running `up` wrote, in seconds; 0 when there is none."""
+    return float(_simulation(data).get("offset_seconds", 0.0))
+
+
+def dhan_url(data: Path, name: str, real: str) -> str:
+    """Where `up` put the simulator in Dhan's place, so that a second shell does not meet the real one; else `real`."""
+    return str(_simulation(data).get("dhan", {}).get(name, real))
+
+
+def _simulation(data: Path) -> dict[str, Any]:
     try:
-        return float(json.loads((data / "clock.json").read_text())["offset_seconds"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return 0.0
+        return dict(json.loads((data / "clock.json").read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}

@@ -348,9 +348,11 @@ PRE_OPEN_REBUILD_AT = env("PRE_OPEN_REBUILD_AT", "08:15")
 
 # --- Dhan, or the simulator in its place --------------------------------------------------------
 
-DHAN_FEED_URL = env("DHAN_FEED_URL", "wss://api-feed.dhan.co")
-DHAN_REST_URL = env("DHAN_REST_URL", "https://api.dhan.co/v2")
-DHAN_MASTER_URL = env("DHAN_MASTER_URL", "https://images.dhan.co/api-data/api-scrip-master-detailed.csv")
+DHAN_FEED_URL = env("DHAN_FEED_URL") or datadir.dhan_url(DATA_DIR, "DHAN_FEED_URL", "wss://api-feed.dhan.co")
+DHAN_REST_URL = env("DHAN_REST_URL") or datadir.dhan_url(DATA_DIR, "DHAN_REST_URL", "https://api.dhan.co/v2")
+DHAN_MASTER_URL = env("DHAN_MASTER_URL") or datadir.dhan_url(
+    DATA_DIR, "DHAN_MASTER_URL", "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
+)
 DHAN_QUOTE_SPACING_SECONDS = env_number("DHAN_QUOTE_SPACING_SECONDS", 1.0)
 """Dhan allows one quote request a second; only a simulator told to allow more may be asked faster."""
 MASTER_MINIMUM_SHARE = env_number("MASTER_MINIMUM_SHARE", 0.7)

@@ -169,7 +169,8 @@ class Command(BaseCommand):
         shift = (start - exchange_now()).total_seconds() + settings.EXCHANGE_CLOCK_OFFSET_SECONDS
         settings.EXCHANGE_CLOCK_OFFSET_SECONDS = shift  # this process, and below every child
         stack.environment["EXCHANGE_CLOCK_OFFSET_SECONDS"] = repr(shift)
-        (stack.data / "clock.json").write_text(json.dumps({"offset_seconds": shift}))
+        dhan = {name: stack.environment[name] for name in simulator_urls(stack.simulator_port)}
+        (stack.data / "clock.json").write_text(json.dumps({"offset_seconds": shift, "dhan": dhan}))
 
     def _start_simulator(self, stack: Stack) -> None:
         stack.start("simulator")
