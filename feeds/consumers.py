@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -58,18 +57,9 @@ class MarketConsumer(AsyncConsumer):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
-        except asyncio.CancelledError:
-            await self._say_restarting()
-            raise
         finally:
             if self._browser is not None:
                 self._hub.detach(self._browser)
-
-    async def _say_restarting(self) -> None:
-        """daphne stops by cancelling us, and says nothing to the browser itself."""
-        if self._browser is not None:
-            await self._hub.close(self._browser, CloseCode.RESTARTING)
-            self._browser.link.flush()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.receive":

@@ -26,7 +26,7 @@ from feeds.browsers import Browser
 from feeds.core.live_table import LiveTable, Slots
 from feeds.core.protocol import CloseCode, ErrorCode, error_text, json_text
 from feeds.core.topic_state import TopicIndex, TopicState
-from feeds.links import Link
+from feeds.links import Link, when_daphne_stops
 from feeds.logins import Admission, Login, closes
 from feeds.notices import Notice, Reconnected, TopicsChanged, UsersClosed, notices
 from feeds.offload import Offload
@@ -116,6 +116,11 @@ class Hub:
         work = (self._read_bus, self._flush_forever, self._watch_browsers, self._watch_logins)
         work += (self._read_notices, self._tell_status)
         self._tasks = [asyncio.create_task(forever(step), name=step.__name__) for step in work]
+        when_daphne_stops(self._say_restarting)
+
+    def _say_restarting(self) -> None:
+        for browser in self.browsers:
+            browser.link.close_at_once(CloseCode.RESTARTING)
 
     async def stop(self) -> None:
         """Close every browser with 1012 and end the tasks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -39,11 +40,13 @@ class Link:
         else:
             await self._send({"type": "websocket.close", "code": int(code)})  # an int, and no IntEnum, for autobahn
 
-    def flush(self) -> None:
-        """Give the kernel what Twisted would only write at its next turn, which a stopping server does not have."""
-        transport = transport_of(self._send)
-        if hasattr(transport, "doWrite"):
-            transport.doWrite()
+    def close_at_once(self, code: int) -> None:
+        """The close frame into the kernel before this returns: a stopping Twisted has no next turn for it."""
+        protocol = protocol_of(self._send)
+        if not self.closed and hasattr(protocol, "sendCloseFrame"):
+            self.closed = True
+            protocol.sendCloseFrame(code=int(code))
+            protocol.transport.doWrite()
 
     def buffered(self) -> int:
         """Bytes that the kernel has not taken yet; 0 where that cannot be seen."""
@@ -72,3 +75,10 @@ def protocol_of(send: Send) -> Any:
 
 def transport_of(send: Send) -> Any:
     return getattr(protocol_of(send), "transport", None)
+
+
+def when_daphne_stops(function: Callable[[], None]) -> None:
+    """Call it when SIGTERM stops daphne, which tells neither the browsers nor their consumers; uvicorn tells both."""
+    reactor = sys.modules.get("twisted.internet.reactor")
+    if reactor is not None and reactor.running:
+        reactor.addSystemEventTrigger("before", "shutdown", function)

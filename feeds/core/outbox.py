@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-GROWTH_A_FRAME = 1.0
-"""Acknowledged in time, each frame gives one more of room: back at full speed within seconds."""
+EARLY_SHARE = 0.6
+"""Acknowledged within this share of what counts as late, a whole window of frames makes room for one more."""
 SMALLEST_WINDOW = 1.0
 
 
@@ -75,8 +75,8 @@ class CreditWindow:
         while self._frames and self._frames[0].number <= frame:
             done = self._frames.popleft()
             self.unacknowledged_bytes -= done.size
-            if now - done.at <= self._limits.late_seconds:
-                self._window = min(float(self._limits.frames), self._window + GROWTH_A_FRAME)
+            if now - done.at <= self._limits.late_seconds * EARLY_SHARE:
+                self._window = min(float(self._limits.frames), self._window + 1 / self._window)
 
     def oldest_age(self, now: float) -> float:
         """Seconds since the oldest frame that is not acknowledged was sent; 0 when all are."""
