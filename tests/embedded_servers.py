@@ -40,6 +40,16 @@ class Servers:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings now, so that pytest-django finds them ready and sets Django up."""
+    from django.conf import settings
+
+    settings.DATABASES  # noqa: B018 reading it is the point
+    if is_controller(config):  # a worker that inherits the name would read the settings before this file
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     if EXTERNAL or is_controller(session.config):
         return
