@@ -11,6 +11,7 @@ import asyncio
 import json
 import socket
 import statistics
+from dataclasses import replace
 from multiprocessing.connection import Connection as Pipe
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
@@ -87,7 +88,9 @@ async def ours(pipe: Pipe, port: int, instruments: int, packets: int) -> Pace:
         board=board,
         governor=Governor(credentials, DialRules(DialTimers.from_settings()), poll_seconds=1),
         desired=lambda index: codes,
-        timers=ConnectionTimers.from_settings(),
+        timers=replace(
+            ConnectionTimers.from_settings(), ping=loopback.NO_PING_SECONDS, pong_timeout=loopback.NO_PING_SECONDS
+        ),
         expects_data=lambda: False,
     )
     owner = asyncio.create_task(connection.run())

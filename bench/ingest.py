@@ -116,7 +116,11 @@ async def ours(pipe: Pipe, port: int, seconds: float) -> dict[str, Any]:
                 board=board,
                 governor=governor,
                 desired=lambda index: placed[index],
-                timers=ConnectionTimers.from_settings(),
+                timers=replace(
+                    ConnectionTimers.from_settings(),
+                    ping=loopback.NO_PING_SECONDS,
+                    pong_timeout=loopback.NO_PING_SECONDS,
+                ),
                 expects_data=lambda: True,
             )
         )
@@ -193,7 +197,9 @@ async def peer(pipe: Pipe, port: int, seconds: float) -> dict[str, Any]:
             last[packet[2], packet[3]] = packet
             received += 1
 
-    sockets = [await connect(f"ws://127.0.0.1:{port}", compression=None) for _ in range(CONNECTIONS)]
+    sockets = [
+        await connect(f"ws://127.0.0.1:{port}", compression=None, ping_interval=None) for _ in range(CONNECTIONS)
+    ]
     readers = [asyncio.create_task(read(socket)) for socket in sockets]
     cpu, began = process_time(), perf_counter()
     pipe.send("go")

@@ -27,6 +27,8 @@ BINARY_FRAME = 0x82
 TWO_BYTE_LENGTH = 126
 FIRST_SECURITY_ID = 35_000
 ACCEPT_SECONDS = 20.0
+NO_PING_SECONDS = 3600.0
+"""For the clients: this server only sends, it answers no ping."""
 
 
 def prepare_settings() -> None:

@@ -265,6 +265,7 @@ def test_an_empty_book_without_quantities_is_simply_empty() -> None:
     assert row(board)["depth"]["bid_price"].tolist() == [0, 0, 0, 0, 0]
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=154, max_size=154))
 def test_no_packet_whatever_puts_an_impossible_price_on_the_board(body: bytes) -> None:
     board = board_with(OPTION)
@@ -298,6 +299,7 @@ def test_rows_are_found_by_code_and_a_freed_one_is_clean_for_the_next() -> None:
     assert len(board.cut()) == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(list(ExchangeSegment)), st.integers(0, 2**32 - 1)), unique=True, max_size=8))
 def test_any_ids_are_found_and_those_taken_away_are_not(keys: list[tuple[ExchangeSegment, int]]) -> None:
     codes = [InstrumentKey(segment, security_id).code for segment, security_id in keys]
@@ -520,6 +522,7 @@ def test_any_packets_in_any_batches_and_stacks_give_the_state_of_one_at_a_time(
 BOOK_ORDER = ("bid_price", "ask_price", "bid_quantity", "ask_quantity", "bid_orders", "ask_orders")
 
 
+@settings(deadline=None)
 @given(st.permutations(range(12)), st.lists(st.integers(0, 11), max_size=10))
 def test_shuffled_and_repeated_trades_end_in_the_same_last_price(order: list[int], repeats: list[int]) -> None:
     trades = [full(price=100 + number / 2, at=T + number // 3, volume=10 + number) for number in range(12)]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds import clock
@@ -76,6 +76,7 @@ def test_dials_of_one_account_are_spaced_whichever_connection_asks() -> None:
     assert dial.earliest(0) == dial.earliest(4) == 102.0
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 30))
 def test_the_wait_after_losses_is_anywhere_up_to_a_bound_that_doubles_to_its_limit(seed: int, losses: int) -> None:
     dial = rules(seed)
@@ -95,6 +96,7 @@ def test_the_wait_starts_small_again_only_after_a_healthy_minute() -> None:
     assert healthy.earliest(0) <= 1000.25
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 6))
 def test_throttling_holds_every_connection_for_a_minute_at_least_and_five_at_most(seed: int, times: int) -> None:
     dial = rules(seed)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.fuzz_wire import fuzz
@@ -184,6 +184,7 @@ def test_a_packet_cut_at_any_byte_is_truncated_and_harms_no_other(packet: bytes)
             decode_one(packet[:cut])
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=400), max_size=20))
 def test_no_bytes_whatever_raise(frames: list[bytes]) -> None:
     packets = decode(frames)
@@ -191,6 +192,7 @@ def test_no_bytes_whatever_raise(frames: list[bytes]) -> None:
     assert len(packets.samples) <= wire.SAMPLES_KEPT
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(GOLDEN), min_size=1, max_size=40), st.data())
 def test_any_stacking_reads_the_same_packets_in_the_same_order(sequence: list[bytes], data: st.DataObject) -> None:
     cuts = data.draw(st.sets(st.integers(1, len(sequence))))
