@@ -42,7 +42,7 @@ def printable(text: str) -> str:
 
 
 def client_address(meta: Mapping[str, Any]) -> str | None:
-    """The client's IP from a request's META; X-Forwarded-For counts only behind our own proxy, and its last hop only."""
+    """The client's IP from a request's META; X-Forwarded-For counts only behind our proxy, and its last hop only."""
     if settings.NUM_PROXIES:
         hops = [hop.strip() for hop in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if hop.strip()]
         if len(hops) >= settings.NUM_PROXIES:
