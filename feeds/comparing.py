@@ -67,6 +67,7 @@ class Comparer:
                 return
         now = clock.monotonic()
         codes = placed[np.isin(placed >> np.uint64(SECURITY_ID_BITS), list(is_open))]
+        codes = codes[~np.isin(codes, list(self._audit.pending()))]
         if suspects := self._watch.suspects(codes, self._board.ages(codes, now), now):
             self._watch.compared(suspects, now)
             if (rows := await self._quotes(suspects)) is not None:

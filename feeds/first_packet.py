@@ -51,6 +51,10 @@ class FirstPacketAudit:
             self.comparing.pop(code, None)
             self.quiet.discard(code)
 
+    def owns(self, code: int) -> bool:
+        """Whether its silence is being looked into here."""
+        return code in self._waiting or code in self.comparing
+
     def forget(self, codes: Iterable[int]) -> None:
         """Unsubscribed, or the socket is gone: nothing is expected of these."""
         for code in codes:
@@ -67,6 +71,10 @@ class FirstPacketAudit:
             waiting = self._waiting.get(code)
             if waiting is None or received_at >= waiting.written_at:
                 self.forget((code,))
+
+    def pending(self) -> set[int]:
+        """Those this audit will still say something about."""
+        return self._waiting.keys() | self.comparing.keys()
 
     def due(self, now: float) -> Due:
         """Whose patience is over. Those to be compared stay out of the audit until `judge`."""

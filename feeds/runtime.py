@@ -14,6 +14,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from feeds import bus
 from feeds.bus import REDIS_ERRORS
+from feeds.duties import run_together
 from feeds.leases import LeaseKeeper
 from feeds.models import DhanAccount
 from feeds.offload import Offload
@@ -24,10 +25,6 @@ from feeds.timers import FeedTimers
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-
-class Stopping(Exception):
-    """Somebody asked the process to end."""
 
 
 class FeedProcess:
@@ -69,18 +66,13 @@ class FeedProcess:
     async def _reign(self, session: FeedSession) -> None:
         """Run the session; comes back when it has ended for any reason that is nobody's mistake."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(session.run())
-                tasks.create_task(self._watch_for_stop())
-        except* Stopping:
-            log.info("account %s: stopping", self.account_name)
-        except* ENDS_OF_REIGN as ends:
-            reasons = {type(end).__name__ for end in leaves(ends)}
-            log.error("account %s: epoch %d has ended: %s", session.name, session.epoch, ", ".join(sorted(reasons)))
+            await run_together({"session": session.run(), "stop": self._until_stopped()})
+        except ENDS_OF_REIGN as end:
+            log.error("account %s: epoch %d has ended: %s", session.name, session.epoch, type(end).__name__)
 
-    async def _watch_for_stop(self) -> None:
+    async def _until_stopped(self) -> None:
         await self._stopping.wait()
-        raise Stopping
+        log.info("account %s: stopping", self.account_name)
 
     async def _step_down(self, lease: LeaseKeeper, redis: AsyncRedis, session: FeedSession) -> None:
         """Say that it is over, unless somebody else has begun; give the lease back, if it is still ours."""
@@ -115,14 +107,6 @@ def find_account(name: str) -> int:
 def acquire_if_enabled(lease: LeaseKeeper, account_id: int) -> bool:
     """A disabled account is nobody's to feed."""
     return DhanAccount.objects.filter(pk=account_id, enabled=True).exists() and lease.acquire()
-
-
-def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    """The exceptions inside a group, groups within it taken apart."""
-    found: list[BaseException] = []
-    for each in group.exceptions:
-        found += leaves(each) if isinstance(each, BaseExceptionGroup) else [each]
-    return found
 
 
 async def run_until_signalled(account_name: str) -> None:

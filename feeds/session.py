@@ -31,6 +31,7 @@ from feeds.core.subscriptions import Limits, Planner
 from feeds.dhan.connection import Connection, ConnectionState, ConnectionTimers
 from feeds.dhan.governor import DialRules, DialTimers, Governor
 from feeds.dhan.rest import DhanRest
+from feeds.duties import run_together
 from feeds.first_packet import FirstPacketAudit
 from feeds.flusher import Flusher
 from feeds.interest import Source
@@ -167,14 +168,13 @@ class FeedSession:
         """Until the lease is lost, the bus is fenced or the account is switched off.
 
         Raises:
-            LeaseLost, Fenced, AccountDisabled: inside an ExceptionGroup; the sockets are closed by then.
+            LeaseLost, Fenced, AccountDisabled: the sockets are closed by then.
         """
         log.info("account %s: epoch %d begins", self.name, self.epoch)
         await self._load_calendar()
+        self._open = self.hours.open_segments(clock.exchange_now())
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for name, duty in self._duties().items():
-                    tasks.create_task(duty, name=name)
+            await run_together(self._duties())
         finally:
             await self.rest.aclose()
             self._lease_database.close()
