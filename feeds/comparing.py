@@ -68,7 +68,8 @@ class Comparer:
         now = clock.monotonic()
         codes = placed[np.isin(placed >> np.uint64(SECURITY_ID_BITS), list(is_open))]
         codes = codes[~np.isin(codes, list(self._audit.pending()))]
-        if suspects := self._watch.suspects(codes, self._board.ages(codes, now), now):
+        silent = self._watch.suspects(codes, self._board.ages(codes, now), now)
+        if suspects := [code for code in silent if not self._audit.owns(code)]:  # just subscribed is not yet silent
             self._watch.compared(suspects, now)
             if (rows := await self._quotes(suspects)) is not None:
                 self._find_missed(rows)

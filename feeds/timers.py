@@ -38,6 +38,6 @@ class FeedTimers:
             throttled=settings.FEED_BACKOFF_THROTTLED_SECONDS,
             heartbeat=settings.FEED_HEARTBEAT_SECONDS,
             status=settings.FEED_STATUS_SECONDS,
-            # The watch must look often enough that silence is seen well within the patience it has.
-            watch=min(0.25, settings.FEED_STALE_AFTER_SECONDS / 8),
+            # Sixteen looks within its patience: silence is seen in time, and two looks apart is still lively.
+            watch=settings.FEED_STALE_AFTER_SECONDS / 16,
         )

@@ -13,6 +13,8 @@ Codes = NDArray[np.uint64]
 QUIET_FACTOR = 20.0
 """A source that usually speaks every second is not suspect before twenty: illiquid is not silent."""
 GAP_SMOOTHING = 0.1
+LIVELY_SHARE = 1 / 8
+"""Pauses up to this share of the patience are none: looks and flushes notice a busy source only now and then."""
 SUSPECTS_A_ROUND = 1000
 """What one REST request can compare."""
 
@@ -47,6 +49,8 @@ class SilenceWatch:
         if known.heard_at is not None:
             # An outage is nobody's habit, so a pause counts as twice the patience at most.
             gap = min(now - known.heard_at, 2 * self._patience)
+            if gap <= LIVELY_SHARE * self._patience:
+                gap = 0.0
             known.usual_gap += GAP_SMOOTHING * (gap - known.usual_gap)
         known.heard_at = now
 

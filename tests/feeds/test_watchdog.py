@@ -32,6 +32,10 @@ class TestSilence:
         assert not watch.is_silent("NSE_FNO", 660.0)
         assert watch.is_silent("NSE_FNO", 760.0)
 
+    def test_a_busy_source_that_is_only_looked_at_now_and_then_is_no_seldom_speaker(self):
+        watch = speaking_every(0.25, until=60.0)
+        assert watch.is_silent("NSE_FNO", 64.2)
+
     def test_one_outage_is_not_taken_for_a_habit(self):
         watch = speaking_every(0.1, until=60.0)
         assert watch.is_silent("NSE_FNO", 360.0)
