@@ -80,6 +80,7 @@ class FeedSession:
         self._redis = redis
         self._nudged = asyncio.Event()
         self._nudged_at: float | None = None
+        self._credential_version: int | None = None
         self.hours = MarketHours(shipped_calendar())
         self._open: frozenset[ExchangeSegment] = frozenset()
         self._build_market(limits_from_settings())
@@ -261,9 +262,10 @@ class FeedSession:
         self.counters["seeded"] += await seed_from_last_run(self._redis, self.account_id, self.board, new)
 
     def _note_credential(self, version: int) -> None:
-        if self.counters["credential_version"] not in (0, version):
+        """A new credential: those that were refused may dial at once."""
+        if self._credential_version not in (None, version):
             self.governor.nudge()
-        self.counters["credential_version"] = version
+        self._credential_version = version
 
     # --- commands ------------------------------------------------------------------------------------
 
