@@ -26,7 +26,17 @@ class Link:
         self.closed = False
 
     async def send(self, text: str) -> None:
-        await self._send({"type": "websocket.send", "text": text})
+        message = {"type": "websocket.send", "text": text}
+        protocol = protocol_of(self._send)
+        limit = getattr(protocol, "maxMessagePayloadSize", 0)
+        if not limit:
+            await self._send(message)
+            return
+        protocol.maxMessagePayloadSize = 0  # autobahn holds a server's frames to the limit of its browsers' messages
+        try:
+            await self._send(message)
+        finally:
+            protocol.maxMessagePayloadSize = limit
 
     async def close(self, code: int) -> None:
         """Send the close frame, and soon after drop what is left of the connection."""
