@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any
 
 import httpx
@@ -40,6 +40,8 @@ MASTER_TIMEOUT_SECONDS = 60.0
 MASTER_BYTES_LIMIT = 512 * 1024 * 1024
 """Today's file is 25 to 60 MB; more than this is not a master."""
 UINT32_MAXIMUM = 2**32 - 1
+UINT16_MAXIMUM = 2**16 - 1
+INT64_MAXIMUM = 2**63 - 1
 ACCOUNT_CODES = frozenset(
     {
         DisconnectReason.NOT_SUBSCRIBED_TO_DATA,
@@ -122,7 +124,8 @@ class DhanRest:
         waiting = iter(sorted(codes))
         found = [np.empty(0, TICK)]
         while batch := list(islice(waiting, QUOTES_PER_REQUEST)):
-            found.append(quote_rows(await self._post("/marketfeed/quote", _by_segment(batch))))
+            data = await self._post("/marketfeed/quote", _by_segment(batch))
+            found.append(await asyncio.to_thread(quote_rows, data))  # prices flow meanwhile
         return np.concatenate(found)
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -187,9 +190,9 @@ def quote_rows(data: Mapping[str, Any]) -> NDArray[np.void]:
         for security_id, quote in quotes.items() if isinstance(quotes, dict) else ():
             try:
                 rows.append(quote_row(_code(segment, security_id), quote, received_at))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
                 log.warning("quote of %s.%s is malformed: %s", segment, security_id, type(error).__name__)
-    return np.concatenate([np.empty(0, TICK), *rows])
+    return np.array(rows, TICK)  # all at once: a thousand quotes must not hold up the event loop
 
 
 def _code(segment: str, security_id: str) -> int:
@@ -199,21 +202,24 @@ def _code(segment: str, security_id: str) -> int:
     return InstrumentKey(ExchangeSegment[segment], number).code
 
 
-def quote_row(code: int, quote: Mapping[str, Any], received_at: int) -> NDArray[np.void]:
-    """One quote as an array of one TICK row."""
-    row = np.zeros(1, TICK)
-    day = quote.get("ohlc") or {}
-    row["code"], row["received_at"], row["flags"] = code, received_at, TickFlag.SEEDED
-    row["last_traded_at"] = traded_at(quote.get("last_trade_time"))
-    row["last_price"] = paise(quote.get("last_price"))
-    row["average_price"] = paise(quote.get("average_price"))
-    row["day_open"], row["day_high"] = paise(day.get("open")), paise(day.get("high"))
-    row["day_low"], row["previous_close"] = paise(day.get("low")), paise(day.get("close"))
-    row["volume"] = max(0, int(quote.get("volume") or 0))
-    for field_name, name in QUANTITIES.items():
-        row[field_name] = quantity(quote.get(name))
-    _fill_depth(row, quote.get("depth") or {})
-    return row
+def quote_row(code: int, quote: Mapping[str, Any], received_at: int) -> tuple[Any, ...]:
+    """One quote as a TICK row's values in their order; what a quote does not tell is 0."""
+    day, depth = quote.get("ohlc") or {}, quote.get("depth") or {}
+    values = {
+        "code": code,
+        "received_at": received_at,
+        "last_traded_at": traded_at(quote.get("last_trade_time")),
+        "volume": min(max(0, int(quote.get("volume") or 0)), INT64_MAXIMUM),
+        "last_price": paise(quote.get("last_price")),
+        "average_price": paise(quote.get("average_price")),
+        "day_open": paise(day.get("open")),
+        "day_high": paise(day.get("high")),
+        "day_low": paise(day.get("low")),
+        "previous_close": paise(day.get("close")),
+        "flags": int(TickFlag.SEEDED),
+        "depth": _levels(depth.get("buy") or [], depth.get("sell") or []),
+    } | {ours: quantity(quote.get(theirs)) for ours, theirs in QUANTITIES.items()}
+    return tuple(values.get(name, 0) for name in TICK.names or ())
 
 
 QUANTITIES = {
@@ -225,14 +231,23 @@ QUANTITIES = {
     "open_interest_low": "oi_day_low",
 }
 """Our column, Dhan's name."""
+NO_LEVEL: Mapping[str, Any] = {}
 
 
-def _fill_depth(row: NDArray[np.void], depth: Mapping[str, Any]) -> None:
-    for side, ours in (("buy", "bid"), ("sell", "ask")):
-        for level, entry in enumerate((depth.get(side) or [])[:DEPTH_LEVELS]):
-            row["depth"][f"{ours}_price"][0, level] = paise(entry.get("price"))
-            row["depth"][f"{ours}_quantity"][0, level] = quantity(entry.get("quantity"))
-            row["depth"][f"{ours}_orders"][0, level] = min(quantity(entry.get("orders")), 65_535)
+def _levels(buy: Sequence[Mapping[str, Any]], sell: Sequence[Mapping[str, Any]]) -> list[tuple[int, ...]]:
+    """Five levels of DEPTH_LEVEL's values, best first."""
+    pairs = zip_longest(buy[:DEPTH_LEVELS], sell[:DEPTH_LEVELS], [NO_LEVEL] * DEPTH_LEVELS, fillvalue=NO_LEVEL)
+    return [
+        (
+            paise(bid.get("price")),
+            paise(ask.get("price")),
+            quantity(bid.get("quantity")),
+            quantity(ask.get("quantity")),
+            min(quantity(bid.get("orders")), UINT16_MAXIMUM),
+            min(quantity(ask.get("orders")), UINT16_MAXIMUM),
+        )
+        for bid, ask, _ in pairs
+    ]
 
 
 def paise(rupees: Any) -> int:
