@@ -153,6 +153,7 @@ class Board:
         self._is_index = np.zeros(capacity, np.bool_)
         self._heard = np.full(capacity, -np.inf)
         self._doubts = np.zeros(capacity, np.uint8)
+        self._doubting = False  # whether any of them is not zero
         self._changed = np.zeros(capacity, np.bool_)
         self._last_seen = np.zeros(capacity, np.int64)
         self._slots: dict[int, int] = {}
@@ -425,8 +426,12 @@ class Board:
         """
         starts = np.flatnonzero(np.diff(slots, prepend=-1))
         counts = np.diff(starts, append=len(slots))
-        held = self._take(slots[starts])
-        verdict = self._judge(rows, slots, self._before(held, rows, slots, counts), arrival)
+        crowded = 2 * len(starts) < len(slots)  # else picking out the last ones costs more than writing all in order
+        held = self._take(slots[starts] if crowded else slots)
+        standing = _standing(held)
+        if crowded:
+            standing = Predecessors(*(np.repeat(column, counts) for column in standing))
+        verdict = self._judge(rows, slots, self._before(standing, rows, slots), arrival)
         irregular = np.repeat((counts > 1) & np.logical_or.reduceat(verdict.irregular(), starts), counts)
         if irregular.any():
             self._one_at_a_time(rows[irregular], slots[irregular], arrival)
@@ -436,7 +441,10 @@ class Board:
         last, ends = verdict.prices[0], starts + counts - 1
         lows = np.minimum.reduceat(np.where(verdict.traded, last, NO_PRICE), starts)
         highs = np.maximum.reduceat(np.where(verdict.traded, last, 0), starts)
-        self._write(held, _taken(rows, ends), slots[ends], verdict.at(ends), lows, highs, arrival)
+        if crowded:
+            self._write(held, _taken(rows, ends), slots[ends], verdict.at(ends), lows, highs, arrival)
+        else:
+            self._write(held, rows, slots, verdict, np.repeat(lows, counts), np.repeat(highs, counts), arrival)
 
     def _one_at_a_time(self, rows: Rows, slots: Slots, arrival: Arrival) -> None:
         """Every instrument's first packet, then every second one, and so on. Sorted by slot."""
@@ -446,15 +454,14 @@ class Board:
             chosen = ranks == rank
             self._apply_trades(rows[chosen], slots[chosen], arrival)
 
-    def _before(self, held: Rows, rows: Rows, slots: Slots, counts: Slots) -> Predecessors:
+    def _before(self, standing: Predecessors, rows: Rows, slots: Slots) -> Predecessors:
         """What the board holds before each instrument's first packet; the packet before, for the later ones."""
-        before = Predecessors(*(np.repeat(column, counts) for column in _standing(held)))
-        volume = self._volume(rows, slots, before.volume)
+        volume = self._volume(rows, slots, standing.volume)
         later = np.flatnonzero(slots[1:] == slots[:-1]) + 1
-        before.traded_at[later] = rows["last_traded_at"][later - 1]
-        before.volume[later] = volume[later - 1]
-        before.last_price[later] = snap(rows["last_price"], self._tick_sizes[slots])[later - 1]
-        return before
+        standing.traded_at[later] = rows["last_traded_at"][later - 1]
+        standing.volume[later] = volume[later - 1]
+        standing.last_price[later] = snap(rows["last_price"][later - 1], self._tick_sizes[slots[later]])
+        return standing
 
     def _volume(self, rows: Rows, slots: Slots, standing: NDArray[np.int64]) -> NDArray[np.int64]:
         """The day's volume in 64 bits. An index has none, whatever its packet says; a ticker does not tell."""
@@ -538,12 +545,13 @@ class Board:
 
     def _still_doubted(self, slots: Slots, doubtful: Mask) -> Mask:
         """Which doubtful packets to refuse; the last of several in a row is believed."""
-        doubts = self._doubts[slots]
-        if not (doubtful.any() or doubts.any()):
+        if not (doubtful.any() or self._doubting):
             return doubtful
+        doubts = self._doubts[slots]
         believed = doubtful & (doubts + 1 >= BELIEVED_AFTER)
         refused = doubtful & ~believed
         self._doubts[slots] = np.where(refused, doubts + 1, 0)
+        self._doubting = bool(self._doubts.any())
         self.counters[Count.DOUBT_BELIEVED] += int(believed.sum())
         return refused
 
@@ -562,8 +570,8 @@ def _taken(rows: Rows, places: Slots) -> Rows:
 
 def _standing(held: Rows) -> Predecessors:
     return Predecessors(
-        traded_at=held["last_traded_at"],
-        volume=held["volume"],
+        traded_at=held["last_traded_at"].copy(),
+        volume=held["volume"].copy(),
         last_price=held["last_price"].astype(np.int64),
         previous_close=held["previous_close"].astype(np.int64),
     )

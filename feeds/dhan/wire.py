@@ -201,7 +201,7 @@ def decode(frames: bytes | bytearray | memoryview | Sequence[bytes]) -> Packets:
     """Read one websocket message, or a batch of them in order of arrival. Never raises; what is wrong is counted.
 
     Packets of one code stay in order of arrival; `Group.places` orders them across codes. Frames that hold one
-    packet are read without any Python work for each; only stacked or damaged frames are walked.
+    packet, or packets of one code, are read without any Python work for each; only mixed or damaged ones are walked.
     """
     if isinstance(frames, (bytes, bytearray, memoryview)):
         frames = [bytes(frames)]
@@ -212,7 +212,7 @@ def decode(frames: bytes | bytearray | memoryview | Sequence[bytes]) -> Packets:
     if _alike(frames[0], lengths):
         joined = np.frombuffer(bytearray().join(frames), LAYOUTS[ResponseCode(frames[0][0])])
         if (joined["response_code"] == frames[0][0]).all() and (joined["length"] == joined.itemsize).all():
-            _keep(packets, ResponseCode(frames[0][0]), joined, np.arange(len(frames)))
+            _keep(packets, ResponseCode(frames[0][0]), joined, np.arange(len(joined)))
             return packets
     _decode_mixed(packets, frames, lengths)
     return packets
@@ -233,9 +233,9 @@ def decode_one(packet: bytes) -> Packets:
 
 
 def _alike(first: bytes, lengths: NDArray[np.int64]) -> bool:
-    """Whether all frames have the length of the first one's code, so that they may be one array."""
+    """Whether all frames may hold nothing but packets of the first one's code, and so be one array."""
     code = first[0] if first else -1
-    return code in LAYOUTS and bool((lengths == SIZES[code]).all())
+    return code in LAYOUTS and bool((lengths % SIZES[code] == 0).all() and lengths.all())
 
 
 def _decode_mixed(packets: Packets, frames: Sequence[bytes], lengths: NDArray[np.int64]) -> None:
