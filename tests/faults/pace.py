@@ -18,6 +18,7 @@ SHORTEST_PERIOD = 0.02
 MACHINE_SECONDS = 1.5
 """What a busy machine may add to a shortened limit: its own delays do not shrink with the timers."""
 POLL_SECONDS = 0.01
+PATIENCE_SECONDS = 30.0
 
 
 def paced(short: float) -> pytest.MarkDecorator:
@@ -52,6 +53,14 @@ class Pace:
         took = (clock.monotonic() - began) / self.scale
         self.say(f"{what}: {took:.2f} s of {seconds:g} s")
         return took
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for what no timer of the product bounds."""
+        ends = clock.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            if clock.monotonic() > ends:
+                pytest.fail(f"never came: {what}")
+            await asyncio.sleep(POLL_SECONDS)
 
     async def throughout(self, seconds: float, condition: Callable[[], object], what: str) -> None:
         """It holds at every look for so many product seconds: for what must not happen."""
