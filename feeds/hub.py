@@ -49,6 +49,8 @@ LINGER_SECONDS = 30.0
 """A topic nobody is on is kept so long: a storm of returning browsers asks the database nothing."""
 AUTHORISED_SECONDS = 30.0
 RETRY_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = 0.2
+"""A cancellation can be lost in Python 3.11 when what a task waited for comes at the same moment."""
 RETRY_HINT_MILLISECONDS = (200, 3000)
 """Each browser is told another delay before it comes back, so that they do not all come at once."""
 
@@ -126,9 +128,10 @@ class Hub:
         """Close every browser with 1012 and end the tasks."""
         for browser in list(self.browsers):
             await self.close(browser, CloseCode.RESTARTING)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while running := [task for task in self._tasks if not task.done()]:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
         self._offload.close()
 
     @property
@@ -188,11 +191,9 @@ class Hub:
             TopicsRefused: some do not exist, or not for this user.
             Overloaded, DatabaseError: the database cannot say now.
         """
-        refused = set(names) - await self._permitted(browser.login, names)
-        if not refused:
-            await self._load(names)
-            refused = {name for name in names if name not in self.topics}
-        if refused:
+        permitted = await self._permitted(browser.login, names)
+        await self._load(permitted)
+        if refused := {name for name in names if name not in permitted or name not in self.topics}:
             raise TopicsRefused(refused)
         if browser not in self.browsers:
             return  # it left meanwhile
