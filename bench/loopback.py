@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import hashlib
 import multiprocessing
@@ -33,8 +34,8 @@ NO_PING_SECONDS = 3600.0
 
 def prepare_settings() -> None:
     """Let the product's modules read their settings, with a data directory that goes when the bench ends."""
-    import atexit
-
+    if multiprocessing.parent_process() is not None:
+        return  # a child has its parent's environment
     folder = tempfile.mkdtemp(prefix="bench-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["DATA_DIR"] = folder
