@@ -243,15 +243,16 @@ class FeedSession:
         self.subscriptions.want(view.changes)
         plan = self.subscriptions.plan()
         if plan.steps:
-            await self._give_rows()
-            self.subscriptions.carry_out(plan.steps)
+            try:
+                await self._give_rows(self.subscriptions.without_row(plan))
+            finally:
+                self.subscriptions.carry_out(plan)
             self.sync_times.add(clock.monotonic() - noticed_at)
         if any(row.source == Source.CHAIN for row in view.changes.rows):
             self.recentring.reload_soon()
 
-    async def _give_rows(self) -> None:
-        """Rows on the board for what was just placed, with what the last run knew of it."""
-        new = self.subscriptions.missing_on_board()
+    async def _give_rows(self, new: list[int]) -> None:
+        """Rows on the board for what is about to be subscribed, with what the last run knew of it."""
         if not new:
             return
         try:

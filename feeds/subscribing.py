@@ -14,7 +14,7 @@ from redis.asyncio import Redis as AsyncRedis
 from feeds import bus
 from feeds.bus import REDIS_ERRORS
 from feeds.core.board import Board
-from feeds.core.subscriptions import Action, Plan, Planner, Step
+from feeds.core.subscriptions import Action, Plan, Planner
 from feeds.core.tick import TickFlag
 from feeds.first_packet import FirstPacketAudit
 from feeds.interest import InterestChanges, Source, changes_since
@@ -92,10 +92,8 @@ class Subscriptions:
         self.version = changes.version
 
     def plan(self) -> Plan:
-        """Decide, and free the board of what nobody wants any more."""
+        """Decide, and free the board of what nobody wants any more. `carry_out` follows when the new have rows."""
         plan = self.planner.plan()
-        for index in {step.connection for step in plan.steps}:
-            self.placed[index] = np.array(self.planner.desired(index), np.uint64)
         gone = [code for step in plan.steps for code in step.codes if self.planner.placement(code) is None]
         if gone:
             self._before_removal()
@@ -103,18 +101,22 @@ class Subscriptions:
             self._audit.forget(gone)
         return plan
 
-    def missing_on_board(self) -> list[int]:
-        """Placed instruments that have no row yet."""
-        return [code for codes in self.placed for code in codes[self._board.slots(codes) < 0].tolist()]
+    def without_row(self, plan: Plan) -> list[int]:
+        """Instruments that are about to be subscribed and have no row yet: their packets would be lost."""
+        wanted = [code for step in plan.steps if step.action is Action.SUBSCRIBE for code in step.codes]
+        codes = np.unique(np.array(wanted, np.uint64))
+        return codes[self._board.slots(codes) < 0].tolist()
 
     def add_to_board(self, codes: Iterable[int], ticks: dict[int, int]) -> None:
         """Instruments the master does not know are taken as ticking in whole paise."""
         wanted = list(codes)
         self._board.add(wanted, [ticks.get(code, 0) for code in wanted])
 
-    def carry_out(self, steps: Iterable[Step]) -> None:
+    def carry_out(self, plan: Plan) -> None:
         """Write the messages in their order. A connection that is down skips its own: it subscribes all when up."""
-        for step in steps:
+        for index in {step.connection for step in plan.steps}:
+            self.placed[index] = np.array(self.planner.desired(index), np.uint64)
+        for step in plan.steps:
             line = self.lines[step.connection]
             write = line.subscribe if step.action is Action.SUBSCRIBE else line.unsubscribe
             if write(step.codes):
