@@ -34,7 +34,7 @@ NO_PING_SECONDS = 3600.0
 
 def prepare_settings() -> None:
     """Let the product's modules read their settings, with a data directory that goes when the bench ends."""
-    if multiprocessing.parent_process() is not None:
+    if multiprocessing.current_process().name != "MainProcess":
         return  # a child has its parent's environment
     folder = tempfile.mkdtemp(prefix="bench-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
