@@ -43,9 +43,12 @@ class Unsent:
         return both
 
 
-def packets_among(rows: Rows, since: int) -> Rows:
-    """The rows of a cut that packets changed after `since` (wall ns); others were marked, or seeded from elsewhere."""
-    return rows[(rows["received_at"] > since) & ((rows["flags"] & np.uint32(TickFlag.SEEDED)) == 0)]
+def packets_among(rows: Rows, ages: NDArray[np.float64], seconds: float) -> Rows:
+    """The rows of a cut that a packet told about within so many seconds; the others were marked or seeded.
+
+    By `ages`, which count from when a packet was applied: one may have been read before the last cut and applied after.
+    """
+    return rows[ages <= seconds]
 
 
 def merged(older: Rows, newer: Rows) -> Rows:
@@ -90,16 +93,16 @@ class Flusher:
         self._on_packets = on_packets
         self._everything = everything
         self._unsent = Unsent()
-        self._cut_at = 0
+        self._cut_at = clock.monotonic()
         self._published_at = -heartbeat
         self.counters: Counter[str] = Counter()
 
     def collect(self) -> None:
         """Cut the board now: before instruments leave it, so that their last change is not lost."""
-        since, self._cut_at = self._cut_at, clock.wall_nanoseconds()
+        since, self._cut_at = self._cut_at, clock.monotonic()
         rows = self._board.cut()
         if len(rows):
-            packets = packets_among(rows, since)
+            packets = packets_among(rows, self._board.ages(rows["code"], self._cut_at), self._cut_at - since)
             self._on_packets(packets)
             self._unsent.add(rows, packets)
 

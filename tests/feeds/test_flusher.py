@@ -6,8 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds import clock
+from feeds.core.board import Arrival, Board
+from feeds.core.instrument import InstrumentKey
 from feeds.core.tick import TICK, TickFlag
-from feeds.flusher import Unsent, merged, packets_among
+from feeds.dhan.wire import decode, encode_full, wire_time
+from feeds.flusher import Flusher, Unsent, merged, packets_among
+
+CODE = InstrumentKey.parse("NSE_EQ.2885").code
 
 CUT = st.dictionaries(
     st.integers(1, 6), st.tuples(st.integers(1, 99), st.integers(0, 9), st.sampled_from([0, 2])), min_size=1
@@ -43,10 +49,10 @@ def test_the_oldest_packet_is_the_first_one_that_waits():
     unsent = Unsent()
     cut = rows({1: (10, 1, 0), 2: (20, 1, 0)})
     cut["received_at"] = [900, 700]
-    unsent.add(cut, packets_among(cut, since=600))
+    unsent.add(cut, cut)
     later = rows({1: (11, 1, 0)})
     later["received_at"] = 950
-    unsent.add(later, packets_among(later, since=900))
+    unsent.add(later, later)
     assert unsent.oldest_received_at == 700
     both = unsent.followed_by(Unsent())
     assert (len(both.rows), both.oldest_received_at) == (2, 700)
@@ -55,5 +61,20 @@ def test_the_oldest_packet_is_the_first_one_that_waits():
 
 def test_rows_that_were_only_marked_or_seeded_are_not_packets():
     cut = rows({1: (10, 0, 0), 2: (20, 0, TickFlag.SEEDED), 3: (30, 0, TickFlag.GAP)})
-    cut["received_at"] = [500, 700, 700]
-    assert packets_among(cut, since=600)["code"].tolist() == [3]
+    assert packets_among(cut, np.array([0.3, np.inf, 0.05]), seconds=0.1)["code"].tolist() == [3]
+
+
+async def test_a_packet_read_before_a_cut_and_applied_after_it_is_told_with_the_next():
+    told: list[int] = []
+    board = Board(10)
+    board.add([CODE], [5])
+    flusher = Flusher(board, None, 1.0, lambda packets: told.extend(packets["code"].tolist()), lambda: None)
+    read_at = clock.wall_nanoseconds()
+    flusher.collect()
+    packets = decode(encode_full([CODE], last_price=100.0, last_traded_at=wire_time(1), volume=5))
+    board.apply(packets, Arrival(read_at, clock.monotonic(), clock.exchange_now().timestamp()))
+    flusher.collect()
+    assert told == [CODE]
+    board.mark([CODE], TickFlag.STALE)
+    flusher.collect()
+    assert told == [CODE]
