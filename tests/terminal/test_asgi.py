@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import pytest_asyncio
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client, RequestFactory
 from picows import WSListener, ws_connect
 
 from bench.fanout import SilentBrowser, masked_text
 from feeds.core.instrument import InstrumentKey
+from terminal.accounts import services
 from terminal.children import Child
 from terminal.listeners import Listener, Tally, open_listener
 from terminal.stack import PROJECT, free_port, web_command
@@ -40,6 +45,7 @@ class Web:
     port: int
     child: Child
     headers: dict[str, str]
+    token: str
     keys: list[InstrumentKey]
     feed: Feed
 
@@ -65,27 +71,34 @@ async def until(condition: Callable[[], object], meanwhile: Callable[[], Awaitab
             await asyncio.sleep(0.05)
 
 
-def test_database_url() -> str:
+def url_of_the_test_database() -> str:
     name = connection.settings_dict["NAME"]
     return settings.DATABASE_URL.replace("/terminal?", f"/{name}?")
 
 
-test_database_url.__test__ = False
-
-
-def prepare() -> tuple[list[InstrumentKey], dict[str, str]]:
+def prepare() -> tuple[list[InstrumentKey], dict[str, str], str]:
     keys = make_chain(strikes=STRIKES)
-    headers = session_headers(User.objects.create_user("trader", password="pw"))
-    return keys, {"Cookie": headers["cookie"]}
+    user = User.objects.create_user("trader", password="pw")
+    request = RequestFactory().post("/")
+    request.user, request.session = user, Client().session
+    _, token = services.create_token(request=request, name="script", expires_at=None)
+    return keys, {"Cookie": session_headers(user)["cookie"]}, token
+
+
+def load_example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("market_client", PROJECT / "docs" / "examples" / "market_client.py")
+    module = sys.modules["market_client"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest_asyncio.fixture(params=["daphne", "uvicorn"])
 async def web(request, redis, tmp_path: Path) -> AsyncIterator[Web]:
-    keys, headers = await in_database(prepare)
+    keys, headers, token = await in_database(prepare)
     port = free_port()
     environment = {
         **os.environ,
-        "DATABASE_URL": test_database_url(),
+        "DATABASE_URL": url_of_the_test_database(),
         "REDIS_URL": settings.REDIS_URL,
         "BROWSER_SILENT_SECONDS": "1.5",
         "BROWSER_UNACKED_BYTES": "100000",
@@ -98,7 +111,7 @@ async def web(request, redis, tmp_path: Path) -> AsyncIterator[Web]:
     try:
         await until(lambda: accepts(port))
         await feed.publish(*[row(key, 10_000) for key in keys], whole=True)
-        yield Web(port, child, {**headers, "Origin": f"http://127.0.0.1:{port}"}, keys, feed)
+        yield Web(port, child, {**headers, "Origin": f"http://127.0.0.1:{port}"}, token, keys, feed)
     finally:
         await feed.close()
         child.stop()
@@ -126,6 +139,26 @@ async def test_a_killed_server_started_again_serves_a_whole_snapshot(web: Web):
     await until(lambda: accepts(web.port))
     after = await web.listener(CHAIN)
     await until(lambda: after.value(CHAIN, "last_price", 1) == 10_000)
+
+
+async def test_the_example_client_follows_prices_through_a_killed_server(web: Web):
+    client = load_example().MarketClient(web.url, web.token, [CHAIN], rate=10)
+    changes = client.changes()
+
+    async def price_is(price: int) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            async for change in changes:
+                if change.topic.row("NSE_FNO.49001")["last_price"] == price:
+                    return
+
+    await price_is(10_000)
+    await web.feed.publish(row(web.keys[1], 11_111))
+    await price_is(11_111)
+    web.child.kill()
+    await web.feed.publish(row(web.keys[1], 22_222))
+    web.child.start()
+    await price_is(22_222)
+    await changes.aclose()
 
 
 async def test_an_unknown_path_is_closed_with_a_code_and_no_traceback(web: Web):
