@@ -43,12 +43,12 @@ $(VENV)/bin/python:
 	@echo "Making the virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+$(VENV)/.runtime: requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "Installing requirements.txt (a minute or two, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.development: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/.development: requirements-dev.txt requirements.txt constraints.txt | $(VENV)/bin/python
 	@echo "Installing requirements-dev.txt (two minutes, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
