@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -211,17 +212,18 @@ class RawBrowser:
         try:
             data = self.socket.recv(size)
         except ConnectionResetError:
-            return False
-        if not data:
-            return False
-        self._protocol.receive_data(data)
+            data = b""
+        if data:
+            self._protocol.receive_data(data)
+        else:
+            self._protocol.receive_eof()
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
                 if event.opcode is Opcode.TEXT:
                     self.messages.append(orjson.loads(event.data))
             else:
                 self.status = event.status_code
-        return True
+        return bool(data)
 
     def answer(self) -> dict[str, Any]:
         """The next message that is no frame of the market; an empty one when the server closed instead."""
@@ -328,11 +330,11 @@ def web_process(server: str, folder: Path, **environment: str) -> Iterator[tuple
 
 
 @asynccontextmanager
-async def on_the_market(process: tuple[Child, int]) -> AsyncIterator[Web]:
-    """The process with a chain of 200 options, a trader who is signed in, and prices that move, for one test."""
+async def on_the_market(process: tuple[Child, int], origin: str = "", strikes: int = STRIKES) -> AsyncIterator[Web]:
+    """The process with a chain of options, a trader who is signed in, and prices that move, for one test."""
     child, port = process
-    keys, user, cookie = await in_database(prepare)
-    web = Web(port, child, user, {"Cookie": cookie, "Origin": f"http://127.0.0.1:{port}"}, MovingMarket(keys))
+    keys, user, cookie = await in_database(partial(prepare, strikes))
+    web = Web(port, child, user, {"Cookie": cookie, "Origin": origin or f"http://127.0.0.1:{port}"}, MovingMarket(keys))
     began = web.market.price
     web.market.start()
     try:
@@ -344,8 +346,8 @@ async def on_the_market(process: tuple[Child, int]) -> AsyncIterator[Web]:
         await asyncio.to_thread(web.market.end)
 
 
-def prepare() -> tuple[list[InstrumentKey], User, str]:
-    keys, user = make_chain(strikes=STRIKES), User.objects.create_user("trader", password=PASSWORD)
+def prepare(strikes: int) -> tuple[list[InstrumentKey], User, str]:
+    keys, user = make_chain(strikes=strikes), User.objects.create_user("trader", password=PASSWORD)
     return keys, user, session_headers(user)["cookie"]
 
 
