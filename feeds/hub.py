@@ -526,8 +526,8 @@ def is_changing(name: str) -> bool:
 
 
 def browser_state(state: object) -> str:
-    """The feed's own word as one of the three that browsers know."""
-    return str(state) if state in {"LIVE", "STALE", "DOWN"} else "STALE"
+    """The feed's own word as one of the three that browsers know: whatever else it is, it is not live."""
+    return str(state) if state in {"LIVE", "STALE"} else "DOWN"
 
 
 async def forever(step: Callable[[], Awaitable[None]]) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 from numpy.typing import NDArray
 
-from feeds import clock
+from feeds import clock, topics
 from feeds.core.calendar import Calendar
 from feeds.core.chains import (
     Chain,
@@ -37,6 +38,7 @@ from feeds.dhan.rest import Credentials, DhanRest, DhanRestError
 from feeds.interest import CapacityExceeded, Source, declare_interest, release_source, withdraw_interest
 from feeds.models import ChainContract, ChainDefinition, ChainState, DhanAccount, Instrument, Interest
 from feeds.selectors import last_prices, market_calendar
+from feeds.topics import ChainName
 
 log = logging.getLogger(__name__)
 
@@ -229,6 +231,11 @@ def _atm_of(definition: ChainDefinition) -> int | None:
 
 
 def _write_contracts(definition: ChainDefinition, resolved: ResolvedChain) -> None:
+    expiries = set(definition.contracts.values_list("expiry", flat=True))
+    expiries |= {contract.expiry for contract in resolved.contracts}
+    segment, symbol = ExchangeSegment(definition.segment), definition.underlying_symbol
+    names = [str(ChainName(segment, symbol, expiry)) for expiry in expiries]
+    transaction.on_commit(partial(topics.changed, *names))
     definition.contracts.exclude(instrument_id__in=[contract.key.code for contract in resolved.contracts]).delete()
     ChainContract.objects.bulk_create(
         [

@@ -158,6 +158,9 @@ class ChainName:
     underlying: str
     expiry: date
 
+    def __str__(self) -> str:
+        return f"chain.{self.segment.name}.{self.underlying}.{self.expiry.isoformat()}"
+
     @classmethod
     def parse(cls, name: str) -> ChainName | None:
         parts = name.split(".")
