@@ -56,11 +56,15 @@ class FeedProcess:
             await redis.aclose()
 
     async def _reign_for_ever(self, account_id: int, lease: LeaseKeeper, redis: AsyncRedis) -> None:
+        waits = False
         while not self._stopping.is_set():
-            if await self._patiently(partial(acquire_if_enabled, lease, account_id)):
+            waited, waits = waits, not await self._patiently(partial(acquire_if_enabled, lease, account_id))
+            if not waits:
                 self.session = FeedSession(account_id, self.account_name, lease, redis, self._database, self.timers)
                 await self._reign(self.session)
                 await self._step_down(lease, redis, self.session)
+            elif not waited:
+                log.info("account %s: waits, as another process feeds it or it is switched off", self.account_name)
             await self._pause()
 
     async def _reign(self, session: FeedSession) -> None:

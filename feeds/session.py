@@ -80,6 +80,7 @@ class FeedSession:
         self._redis = redis
         self._nudged = asyncio.Event()
         self._nudged_at: float | None = None
+        self._told_state: FeedState | None = None
         self._credential_version: int | None = None
         self.hours = MarketHours(shipped_calendar())
         self._open: frozenset[ExchangeSegment] = frozenset()
@@ -129,15 +130,17 @@ class FeedSession:
             governor=self.governor,
             desired=self.subscriptions.desired,
             timers=ConnectionTimers.from_settings(),
-            expects_data=lambda: self.staleness.expects_data(
-                index, self.subscriptions.placed[index], self._open, settings.FEED_SILENCE_RECONNECT_SECONDS
-            ),
+            expects_data=partial(self._expects_data, index),
             on_change=self._on_connection_change,
             on_written=self._on_written,
             per_message=self.subscriptions.planner.limits.per_message,
         )
 
-    # --- what its parts tell it -------------------------------------------------------------------
+    # --- what its parts ask and tell it -------------------------------------------------------------
+
+    def _expects_data(self, index: int) -> bool:
+        codes, patience = self.subscriptions.placed[index], self.timers.silence_reconnect
+        return self.staleness.expects_data(index, codes, self._open, patience, clock.monotonic())
 
     def _everything(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
         return self.subscriptions.everything()
@@ -302,6 +305,8 @@ class FeedSession:
         self.staleness.look(self.connections, placed, self._open, now)
         if resend := self.audit.due(now).resend:
             self.subscriptions.send_again(resend)
+        if self.state is not self._told_state:  # a second is long for those who look at prices that stand still
+            await self._report()
 
     def _expect_first_packets(self, opened: frozenset[ExchangeSegment]) -> None:
         """A market opened: those of its instruments that were subscribed before and never heard of must speak now."""
@@ -320,6 +325,7 @@ class FeedSession:
     # --- telling ------------------------------------------------------------------------------------
 
     async def _report(self) -> None:
+        self._told_state = self.state
         await write_status(self._redis, self.account_id, self.status())
 
     @property
