@@ -38,7 +38,8 @@ class Staleness:
 
     def __init__(self, board: Board, patience: float, sources: int) -> None:
         self._board = board
-        self._watch = SilenceWatch(patience)
+        self._watch = SilenceWatch(patience)  # by index of the connection
+        self._segment_watch = SilenceWatch(patience)  # apart, for a segment is a small integer too
         self._heard_at = [-inf] * sources
         self._down_at = [-inf] * sources
         self.connections: set[int] = set()
@@ -47,16 +48,21 @@ class Staleness:
     def heard(self, packets: Rows, now: float) -> None:
         """Rows that packets just changed speak for their segments."""
         for segment in np.unique(packets["code"] >> np.uint64(SECURITY_ID_BITS)).tolist():
-            self._watch.heard(ExchangeSegment(segment), now)
+            self._segment_watch.heard(ExchangeSegment(segment), now)
 
     def went_down(self, index: int, now: float) -> None:
         """A connection lost its socket, for however short a time: its rows are stale until the next one speaks."""
         self._down_at[index] = now
         self.connections.add(index)
 
-    def expects_data(self, index: int, codes: Codes, is_open: Collection[ExchangeSegment], patience: float) -> bool:
-        """Whether `patience` seconds without a packet would be unlike this connection."""
-        return self._trades(codes, is_open) and self._watch.patience(index) <= patience
+    def expects_data(
+        self, index: int, codes: Codes, is_open: Collection[ExchangeSegment], patience: float, now: float
+    ) -> bool:
+        """Whether silence of this connection counts against it: from the first second if `patience` seconds of it
+        would be unlike it, else from where it has been silent for longer than it usually is."""
+        if not self._trades(codes, is_open):
+            return False
+        return self._watch.patience(index) <= patience or self._watch.is_silent(index, now)
 
     def look(
         self,
@@ -99,8 +105,8 @@ class Staleness:
 
     def _is_quiet(self, segment: ExchangeSegment, is_open: Collection[ExchangeSegment], now: float) -> bool:
         if segment not in is_open:
-            self._watch.excused(segment)
-        return self._watch.is_silent(segment, now)
+            self._segment_watch.excused(segment)
+        return self._segment_watch.is_silent(segment, now)
 
     @staticmethod
     def _trades(codes: Codes, is_open: Collection[ExchangeSegment]) -> bool:

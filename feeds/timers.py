@@ -14,6 +14,7 @@ class FeedTimers:
     flush: float
     sync: float
     stale_after: float
+    silence_reconnect: float
     first_packet: float
     first_packet_resends: int
     instrument_stale: float
@@ -30,6 +31,7 @@ class FeedTimers:
             flush=settings.FEED_FLUSH_SECONDS,
             sync=settings.FEED_SYNC_SECONDS,
             stale_after=settings.FEED_STALE_AFTER_SECONDS,
+            silence_reconnect=settings.FEED_SILENCE_RECONNECT_SECONDS,
             first_packet=settings.FEED_FIRST_PACKET_SECONDS,
             first_packet_resends=settings.FEED_FIRST_PACKET_RESENDS,
             instrument_stale=settings.FEED_INSTRUMENT_STALE_SECONDS,
