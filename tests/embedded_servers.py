@@ -20,6 +20,7 @@ _folder = tempfile.TemporaryDirectory(prefix="bt-test-", ignore_cleanup_errors=T
 DATA = Path(_folder.name)
 EXTERNAL = OURS not in os.environ and bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
 
+(DATA / "static").mkdir()
 os.environ["DATA_DIR"] = str(DATA)
 if not EXTERNAL:
     os.environ[OURS] = "1"

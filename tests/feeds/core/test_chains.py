@@ -34,7 +34,7 @@ NO_DATE = Slot(SlotKind.MONTHLY, 2, None, reason=NOT_KNOWN)
 def listed(expiry: date, strikes: list[int], sides: tuple[OptionType, ...] = (CALL, PUT)) -> list[ListedContract]:
     return [
         ListedContract(
-            InstrumentKey(ExchangeSegment.NSE_FNO, expiry.toordinal() * 1000 + strike + (side is PUT)),
+            InstrumentKey(ExchangeSegment.NSE_FNO, expiry.toordinal() * 1000 + 2 * strike + (side is PUT)),
             expiry,
             strike,
             side,
