@@ -19,7 +19,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from feeds import clock
-from feeds.logins import Login
+from feeds.fanout.logins import Login
 from terminal.accounts import services
 from terminal.accounts.authentication import KEYWORD
 from terminal.accounts.models import ApiToken
@@ -29,7 +29,7 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class ProjectAdmission:
-    """The project's users, sessions and tokens, as feeds.logins.Admission wants to know them."""
+    """The project's users, sessions and tokens, as feeds.fanout.logins.Admission wants to know them."""
 
     def origin_allowed(self, headers: Mapping[str, str]) -> bool:
         """A token needs no origin: no page of another site can send one. A cookie goes wherever the browser goes."""

@@ -8,8 +8,8 @@ from typing import Any
 from channels.routing import URLRouter
 from django.urls import re_path
 
-from feeds.consumers import MarketConsumer
 from feeds.core.protocol import CloseCode
+from feeds.fanout.consumers import MarketConsumer
 from terminal.admission import ProjectAdmission
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -61,7 +61,7 @@ SECRET_KEY = env("SECRET_KEY") or SECRETS.get_or_create("secret_key")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 PUBLIC_ORIGINS = env_list("PUBLIC_ORIGINS")
 """Full origins (https://desk.example.in) that may open the websocket and post forms. On a laptop the
-page's own origin is enough: see feeds.consumers."""
+page's own origin is enough: see feeds.fanout.consumers."""
 CSRF_TRUSTED_ORIGINS = PUBLIC_ORIGINS
 DEMO = env_bool("DEMO", False)
 """The demo users exist. A system check refuses this off loopback."""

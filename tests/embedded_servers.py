@@ -9,6 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
 
 from terminal import datadir
@@ -27,6 +28,7 @@ if not EXTERNAL:
     os.environ["DATABASE_URL"] = datadir.embedded_database_url(DATA)
     os.environ["REDIS_URL"] = datadir.embedded_redis_url(DATA)
 os.environ["DJANGO_SETTINGS_MODULE"] = "terminal.settings"
+django.setup()  # the conftests of the folders below import models
 
 
 def is_controller(config: pytest.Config) -> bool:
@@ -42,10 +44,6 @@ class Servers:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings now, so that pytest-django finds them ready and sets Django up."""
-    from django.conf import settings
-
-    settings.DATABASES  # noqa: B018 reading it is the point
     if is_controller(config):  # a worker that inherits the name would read the settings before this file
         del os.environ["DJANGO_SETTINGS_MODULE"]
 

@@ -25,7 +25,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from redis import Redis, RedisError
 
 from feeds import audit, clock
-from feeds.logins import CLOSED_CHANNEL
+from feeds.fanout.logins import CLOSED_CHANNEL
 from terminal.accounts import selectors
 from terminal.accounts.models import ApiToken
 

@@ -9,8 +9,8 @@ from feeds import selectors
 from feeds.bus import REDIS_ERRORS, feed_statuses, last_flushes
 from feeds.clock import exchange_now, wall_nanoseconds
 from feeds.core.instrument import ExchangeSegment
+from feeds.fanout.web_status import web_statuses
 from feeds.models import AuditEntry, ChainDefinition, ChainState, DhanAccount, JobRun
-from feeds.web_status import web_statuses
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 SILENT_MILLISECONDS = 3_000

@@ -28,7 +28,7 @@ from websockets.uri import parse_uri
 
 from feeds import clock
 from feeds.core.instrument import InstrumentKey
-from feeds.web_status import PAGE_BYTES, web_statuses
+from feeds.fanout.web_status import PAGE_BYTES, web_statuses
 from terminal.children import Child
 from terminal.listeners import Listener, Tally, open_listener
 from terminal.stack import PROJECT, free_port, web_command

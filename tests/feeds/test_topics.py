@@ -110,7 +110,7 @@ def test_a_chain_name_may_hold_dashes_dots_and_ampersands():
 
 
 def test_the_operations_topic_is_for_staff():
-    import feeds.web_status  # noqa: F401  registers it
+    import feeds.fanout.web_status  # noqa: F401  registers it
 
     assert topics.authorised(User(is_staff=True), ["ops"]) == {"ops"}
     assert topics.authorised(User(), ["ops"]) == set()

@@ -9,7 +9,7 @@ import uvloop
 from django.core.management.base import BaseCommand, CommandError
 
 from feeds.models import DhanAccount
-from feeds.runtime import run_until_signalled
+from feeds.process.runtime import run_until_signalled
 
 
 class Command(BaseCommand):

@@ -14,7 +14,7 @@ from redis import Redis
 from rest_framework.test import APIClient
 
 from feeds import clock
-from feeds.logins import CLOSED_CHANNEL
+from feeds.fanout.logins import CLOSED_CHANNEL
 from feeds.models import AuditEntry
 from terminal.accounts.models import ApiToken
 from terminal.accounts.services import user_for_token

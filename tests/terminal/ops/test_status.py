@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from feeds import audit, bus, clock
+from feeds.fanout.web_status import WEBS
 from feeds.models import ChainDefinition, ChainState, DhanAccount, JobRun
-from feeds.web_status import WEBS
 from terminal.accounts.roles import Role
 from terminal.ops.status import account_status, ops_status, totals
 

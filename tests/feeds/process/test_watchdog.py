@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from feeds.core.tick import TICK
-from feeds.watchdog import InstrumentWatch, SilenceWatch, trades_missed
+from feeds.process.watchdog import InstrumentWatch, SilenceWatch, trades_missed
 
 
 def speaking_every(seconds: float, until: float) -> SilenceWatch:

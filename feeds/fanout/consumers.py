@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from feeds import clock
-from feeds.browsers import Browser
 from feeds.core.protocol import (
     Acknowledge,
     Allowance,
@@ -27,9 +26,10 @@ from feeds.core.protocol import (
     parse_command,
     pong_text,
 )
-from feeds.hub import Hub, TopicsRefused, current_hub
-from feeds.links import Link
-from feeds.logins import Admission, Login
+from feeds.fanout.browsers import Browser
+from feeds.fanout.hub import Hub, TopicsRefused, current_hub
+from feeds.fanout.links import Link
+from feeds.fanout.logins import Admission, Login
 from feeds.offload import Overloaded
 
 BAD_MESSAGES = 10

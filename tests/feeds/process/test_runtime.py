@@ -22,7 +22,7 @@ from feeds.credentials import seal
 from feeds.interest import Source, declare_interest
 from feeds.leases import Holder, LeaseKeeper
 from feeds.models import DhanAccount, Lease
-from feeds.runtime import FeedProcess
+from feeds.process.runtime import FeedProcess
 from feeds.simulator.server import Simulator, SimulatorSettings
 from feeds.simulator.switches import Limits
 from terminal.embedded import ValkeyServer, temporary_data

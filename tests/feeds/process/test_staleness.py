@@ -10,7 +10,7 @@ import pytest
 from feeds.core.board import Board
 from feeds.core.instrument import ExchangeSegment, InstrumentKey
 from feeds.core.tick import TICK, TickFlag
-from feeds.staleness import Staleness
+from feeds.process.staleness import Staleness
 
 OPEN = frozenset({ExchangeSegment.NSE_FNO})
 CODES = [InstrumentKey(ExchangeSegment.NSE_FNO, number).code for number in (1, 2, 3, 4)]

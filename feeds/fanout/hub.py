@@ -21,14 +21,15 @@ import numpy as np
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from feeds import bus, clock, topics, web_status
-from feeds.browsers import Browser
+from feeds import bus, clock, topics
 from feeds.core.live_table import LiveTable, Slots
 from feeds.core.protocol import CloseCode, ErrorCode, error_text, json_text
 from feeds.core.topic_state import TopicIndex, TopicState
-from feeds.links import Link, when_daphne_stops
-from feeds.logins import Admission, Login, closes
-from feeds.notices import Notice, Reconnected, TopicsChanged, UsersClosed, notices
+from feeds.fanout import web_status
+from feeds.fanout.browsers import Browser
+from feeds.fanout.links import Link, when_daphne_stops
+from feeds.fanout.logins import Admission, Login, closes
+from feeds.fanout.notices import Notice, Reconnected, TopicsChanged, UsersClosed, notices
 from feeds.offload import Offload
 
 log = logging.getLogger(__name__)

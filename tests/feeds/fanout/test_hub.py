@@ -13,9 +13,10 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db.backends.utils import CursorWrapper
 
-from feeds import bus, hub, topics
+from feeds import bus, topics
 from feeds.core.instrument import InstrumentKey
 from feeds.core.tick import TickFlag
+from feeds.fanout import hub
 from feeds.models import Instrument
 from terminal.accounts.services import close_sockets
 from tests.feeds.market import Browser, Feed, in_database, make_chain, row, session_headers

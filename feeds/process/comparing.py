@@ -19,8 +19,8 @@ from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment, InstrumentK
 from feeds.core.tick import TickFlag
 from feeds.dhan.governor import CredentialsUnavailable
 from feeds.dhan.rest import QUOTES_PER_REQUEST, DhanRest, DhanRestError
-from feeds.first_packet import FirstPacketAudit
-from feeds.watchdog import InstrumentWatch, trades_missed
+from feeds.process.first_packet import FirstPacketAudit
+from feeds.process.watchdog import InstrumentWatch, trades_missed
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,7 @@ from django.db import Error as DatabaseError
 from redis.asyncio import Redis as AsyncRedis
 
 from feeds import clock
-from feeds.accounts import AccountCredentials
 from feeds.bus import REDIS_ERRORS, Fenced, Rows, TickPublisher
-from feeds.comparing import Comparer
 from feeds.core.board import Board
 from feeds.core.calendar import shipped_calendar
 from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment
@@ -31,20 +29,22 @@ from feeds.core.subscriptions import Limits, Planner
 from feeds.dhan.connection import Connection, ConnectionState, ConnectionTimers
 from feeds.dhan.governor import DialRules, DialTimers, Governor
 from feeds.dhan.rest import DhanRest
-from feeds.duties import run_together
-from feeds.first_packet import FirstPacketAudit
-from feeds.flusher import Flusher
 from feeds.interest import Source
 from feeds.leases import LeaseKeeper, LeaseLost
-from feeds.market_hours import MarketHours
 from feeds.offload import Offload, Overloaded
-from feeds.recentring import Recentring
+from feeds.process.accounts import AccountCredentials
+from feeds.process.comparing import Comparer
+from feeds.process.duties import run_together
+from feeds.process.first_packet import FirstPacketAudit
+from feeds.process.flusher import Flusher
+from feeds.process.market_hours import MarketHours
+from feeds.process.recentring import Recentring
+from feeds.process.staleness import Staleness
+from feeds.process.status import FeedState, Lags, Rates, SyncTimes, write_status
+from feeds.process.subscribing import AccountDisabled, Subscriptions, read_view, seed_from_last_run, tick_sizes
+from feeds.process.timers import FeedTimers
+from feeds.process.watchdog import InstrumentWatch
 from feeds.selectors import market_calendar
-from feeds.staleness import Staleness
-from feeds.status import FeedState, Lags, Rates, SyncTimes, write_status
-from feeds.subscribing import AccountDisabled, Subscriptions, read_view, seed_from_last_run, tick_sizes
-from feeds.timers import FeedTimers
-from feeds.watchdog import InstrumentWatch
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import orjson
 from redis.asyncio import Redis
 
 from feeds.bus import RECONNECT_SECONDS, REDIS_ERRORS
-from feeds.logins import CLOSED_CHANNEL
+from feeds.fanout.logins import CLOSED_CHANNEL
 from feeds.topics import CHANGED_CHANNEL
 
 log = logging.getLogger(__name__)

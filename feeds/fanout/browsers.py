@@ -8,8 +8,8 @@ from feeds import clock
 from feeds.core.outbox import CreditWindow, WindowLimits
 from feeds.core.protocol import frame_text, heartbeat_text
 from feeds.core.topic_state import TopicState
-from feeds.links import Link
-from feeds.logins import Login
+from feeds.fanout.links import Link
+from feeds.fanout.logins import Login
 
 BUFFERED_LIMIT = 65_536
 """More than this not yet taken by the kernel means that the line is full: newer news later, not older news now."""

@@ -16,9 +16,9 @@ from feeds.bus import REDIS_ERRORS
 from feeds.core.board import Board
 from feeds.core.subscriptions import Action, Plan, Planner
 from feeds.core.tick import TickFlag
-from feeds.first_packet import FirstPacketAudit
 from feeds.interest import InterestChanges, Source, changes_since
 from feeds.models import DhanAccount, Instrument
+from feeds.process.first_packet import FirstPacketAudit
 
 Codes = NDArray[np.uint64]
 

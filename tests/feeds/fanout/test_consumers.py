@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from feeds import hub
+from feeds.fanout import hub
 from terminal.accounts import services
 from tests.feeds.market import Browser, in_database, make_chain, session_headers
 

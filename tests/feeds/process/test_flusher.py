@@ -11,7 +11,7 @@ from feeds.core.board import Arrival, Board
 from feeds.core.instrument import InstrumentKey
 from feeds.core.tick import TICK, TickFlag
 from feeds.dhan.wire import decode, encode_full, wire_time
-from feeds.flusher import Flusher, Unsent, merged, packets_among
+from feeds.process.flusher import Flusher, Unsent, merged, packets_among
 
 CODE = InstrumentKey.parse("NSE_EQ.2885").code
 

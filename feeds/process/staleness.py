@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from feeds.core.board import Board
 from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment
 from feeds.core.tick import TickFlag
-from feeds.watchdog import SilenceWatch
+from feeds.process.watchdog import SilenceWatch
 
 Codes = NDArray[np.uint64]
 Rows = NDArray[np.void]

@@ -14,13 +14,13 @@ from redis.asyncio import Redis as AsyncRedis
 
 from feeds import bus
 from feeds.bus import REDIS_ERRORS
-from feeds.duties import run_together
 from feeds.leases import LeaseKeeper
 from feeds.models import DhanAccount
 from feeds.offload import Offload
-from feeds.session import DATABASE_AWAY, ENDS_OF_REIGN, FeedSession
-from feeds.status import FeedState, write_status
-from feeds.timers import FeedTimers
+from feeds.process.duties import run_together
+from feeds.process.session import DATABASE_AWAY, ENDS_OF_REIGN, FeedSession
+from feeds.process.status import FeedState, write_status
+from feeds.process.timers import FeedTimers
 
 log = logging.getLogger(__name__)
 

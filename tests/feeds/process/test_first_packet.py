@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from feeds.core.tick import TICK
-from feeds.first_packet import Due, FirstPacketAudit
+from feeds.process.first_packet import Due, FirstPacketAudit
 
 NOTHING = Due([], [])
 

@@ -1,0 +1,1 @@
+"""Inside a web process: from the tick bus to the browsers, through one hub."""
