@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import numpy as np
 import orjson
 from channels.db import database_sync_to_async as in_database
 from django.conf import settings
+from django.test import override_settings
 from redis import Redis
 
-from feeds import bus
+from feeds import bus, clock
 from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment, InstrumentKey
 from feeds.core.tick import TickFlag
 from feeds.credentials import seal
 from feeds.dhan.connection import Connection
 from feeds.interest import Source, declare_interest
 from feeds.models import DhanAccount
-from feeds.runtime import FeedProcess
-from feeds.session import FeedSession
+from feeds.process.runtime import FeedProcess
+from feeds.process.session import FeedSession
 from feeds.simulator import faults
 from feeds.simulator.feed import Dial
-from feeds.simulator.server import Simulator, SimulatorSettings
+from feeds.simulator.server import Simulator, SimulatorSettings, listed_on
 from feeds.simulator.switches import Limits
 from tests.faults.pace import Pace
 
@@ -50,6 +51,21 @@ def renew_token(token: str) -> None:
     seal(account, "access_token", token)
     account.credential_version += 1
     account.save()
+
+
+async def want(codes: Sequence[int], owner: str = OWNER) -> None:
+    keys = [InstrumentKey.from_code(code) for code in codes]
+    await in_database(declare_interest)(Source.WATCHLIST, owner, keys)
+
+
+def board_of(redis: Redis, account: DhanAccount) -> bus.Rows:
+    """Every row that Redis has, ordered by code."""
+    rows = bus.rows_of(redis.hvals(bus.board_key(account.pk)))
+    return rows[np.argsort(rows["code"])]
+
+
+def status_of(redis: Redis, account: DhanAccount) -> dict[str, Any]:
+    return dict(orjson.loads(redis.get(bus.status_key(account.pk)) or b"{}"))
 
 
 class Market:
@@ -85,13 +101,13 @@ class Market:
     # --- what its readers see ---
 
     def board(self) -> dict[int, np.void]:
-        return {int(row["code"]): row for row in bus.rows_of(self.redis.hvals(bus.board_key(self.account.pk)))}
+        return {int(row["code"]): row for row in board_of(self.redis, self.account)}
 
     def row(self, code: int) -> np.void:
         return bus.rows_of([self.redis.hget(bus.board_key(self.account.pk), code.to_bytes(8, "little"))])[0]
 
     def status(self) -> dict[str, Any]:
-        return dict(orjson.loads(self.redis.get(bus.status_key(self.account.pk)) or b"{}"))
+        return status_of(self.redis, self.account)
 
     def flagged(self, flag: TickFlag) -> set[int]:
         return {code for code, row in self.board().items() if row["flags"] & flag}
@@ -130,8 +146,7 @@ class Market:
     # --- what is wanted ---
 
     async def want(self, codes: Sequence[int], owner: str = OWNER) -> None:
-        keys = [InstrumentKey.from_code(code) for code in codes]
-        await in_database(declare_interest)(Source.WATCHLIST, owner, keys)
+        await want(codes, owner)
 
     async def within(self, seconds: float, condition: Callable[[], object], what: str) -> float:
         return await self.pace.within(seconds, condition, what)
@@ -155,6 +170,13 @@ def contracts(simulator: Simulator, count: int, segment: ExchangeSegment = Excha
     return codes[codes >> np.uint64(SECURITY_ID_BITS) == segment][:count].tolist()
 
 
+def listed_contracts(count: int) -> list[int]:
+    """The same of a simulator that is another process."""
+    _, instruments, _ = listed_on(clock.exchange_today(), "spec")
+    codes = instruments["code"]
+    return codes[codes >> np.uint64(SECURITY_ID_BITS) == ExchangeSegment.NSE_FNO][:count].tolist()
+
+
 def simulator_limits(pace: Pace) -> Limits:
     """Dhan's own timers, shortened like ours."""
     return Limits(
@@ -164,13 +186,22 @@ def simulator_limits(pace: Pace) -> Limits:
     )
 
 
+@contextmanager
+def pointed_at(url: str) -> Iterator[None]:
+    """The settings that make this simulator Dhan, as `Simulator` names them."""
+    master = f"{url}/api-data/api-scrip-master-detailed.csv"
+    feed = url.replace("http://", "ws://")
+    with override_settings(DHAN_FEED_URL=feed, DHAN_REST_URL=f"{url}/v2", DHAN_MASTER_URL=master):
+        yield
+
+
 @asynccontextmanager
 async def a_simulator(pace: Pace, **options: Any) -> AsyncIterator[Simulator]:
     """A Dhan on loopback that the settings point at."""
     chosen = {"token": TOKEN, "rate": 3000.0, "instrument_rate": 0.0, "limits": simulator_limits(pace)} | options
     async with Simulator(SimulatorSettings(**chosen)) as simulator:
-        settings.DHAN_FEED_URL, settings.DHAN_REST_URL = simulator.feed_url, simulator.rest_url
-        yield simulator
+        with pointed_at(simulator.url):
+            yield simulator
 
 
 @asynccontextmanager
