@@ -16,6 +16,7 @@ from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from django.conf import settings
@@ -282,9 +283,10 @@ class ReturningBrowser:
 
     async def live(self) -> None:
         while True:
-            listener = Listener(self._topics, Tally(), keep_rows=True)
+            listener, url = Listener(self._topics, Tally(), keep_rows=True), next(self._urls)
+            headers = {**self._headers, "Origin": f"http://{urlsplit(url).netloc}"}
             try:
-                await open_listener(next(self._urls), self._headers, listener)
+                await open_listener(url, headers, listener)
             except (OSError, WSError, TimeoutError):
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
