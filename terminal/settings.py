@@ -312,7 +312,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["terminal.parsing.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "terminal.pagination.Pages",
     "DEFAULT_THROTTLE_CLASSES": ["terminal.throttling.AtomicThrottle"],
@@ -353,8 +353,9 @@ DHAN_REST_URL = env("DHAN_REST_URL") or datadir.dhan_url(DATA_DIR, "DHAN_REST_UR
 DHAN_MASTER_URL = env("DHAN_MASTER_URL") or datadir.dhan_url(
     DATA_DIR, "DHAN_MASTER_URL", "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
 )
-DHAN_QUOTE_SPACING_SECONDS = env_number("DHAN_QUOTE_SPACING_SECONDS", 1.0)
-"""Dhan allows one quote request a second; only a simulator told to allow more may be asked faster."""
+DHAN_QUOTE_SPACING_SECONDS = env_number("DHAN_QUOTE_SPACING_SECONDS", 1.1)
+"""Dhan allows one quote request a second, and requests do not take equally long to arrive. Only a simulator that was
+told to allow more may be asked faster."""
 MASTER_MINIMUM_SHARE = env_number("MASTER_MINIMUM_SHARE", 0.7)
 """A new master with fewer rows than this share of what is listed looks cut, and changes nothing."""
 SIMULATOR_CLIENT_ID = env("SIMULATOR_CLIENT_ID", "1000000001")
@@ -388,6 +389,8 @@ def timer(name: str, seconds: float) -> float:
 
 FEED_FLUSH_SECONDS = env_number("FEED_FLUSH_SECONDS", 0.1, 0.005)
 FEED_SYNC_SECONDS = env_number("FEED_SYNC_SECONDS", 1.0, 0.05)
+FEED_OPENING_SPACING_SECONDS = timer("FEED_OPENING_SPACING_SECONDS", 0.25)
+"""Between a process's first dials, while none has failed: all five stand within the seconds that a restart may take."""
 FEED_DIAL_SPACING_SECONDS = timer("FEED_DIAL_SPACING_SECONDS", 2.0)
 FEED_BACKOFF_FIRST_SECONDS = timer("FEED_BACKOFF_FIRST_SECONDS", 0.25)
 FEED_BACKOFF_LIMIT_SECONDS = timer("FEED_BACKOFF_LIMIT_SECONDS", 30.0)

@@ -128,6 +128,7 @@ ReadCredentials = Callable[[], Awaitable[Credentials]]
 class DialTimers:
     """Seconds; see the settings of the same names."""
 
+    opening: float
     spacing: float
     first: float
     limit: float
@@ -139,6 +140,7 @@ class DialTimers:
     @classmethod
     def from_settings(cls) -> DialTimers:
         return cls(
+            opening=settings.FEED_OPENING_SPACING_SECONDS,
             spacing=settings.FEED_DIAL_SPACING_SECONDS,
             first=settings.FEED_BACKOFF_FIRST_SECONDS,
             limit=settings.FEED_BACKOFF_LIMIT_SECONDS,
@@ -164,22 +166,31 @@ class DialRules:
         self._ready_at: dict[int, float] = {}
         self._all_ready_at = -inf
         self._dialled_at = -inf
+        self._opened: set[int] = set()
+        self._is_opening = True
         self._barred_version: int | None = None
         self._barred_until = -inf
 
     def earliest(self, index: int) -> float:
         """The moment from which this connection may be dialled, credentials permitting."""
-        return max(self._ready_at.get(index, -inf), self._all_ready_at, self._dialled_at + self._timers.spacing)
+        return max(self._ready_at.get(index, -inf), self._all_ready_at, self._dialled_at + self._spacing(index))
+
+    def _spacing(self, index: int) -> float:
+        """The first dials follow each other soon, until one fails: a feed that was killed is back within seconds."""
+        is_first = self._is_opening and index not in self._opened
+        return min(self._timers.opening, self._timers.spacing) if is_first else self._timers.spacing
 
     def is_barred(self, version: int, now: float) -> bool:
         """Whether Dhan has refused these credentials: dialling with them again is useless."""
         return version == self._barred_version and now < self._barred_until
 
-    def dialled(self, now: float) -> None:
+    def dialled(self, index: int, now: float) -> None:
         self._dialled_at = now
+        self._opened.add(index)
 
     def ended(self, index: int, ending: Ending, lived: float, version: int | None, now: float) -> None:
         """Learn from an end. `lived` is how long the connection was live, 0 for a dial that failed."""
+        self._is_opening = False
         if lived >= self._timers.healthy_after:
             self._failures[index] = 0
             self._throttles = 0
@@ -240,7 +251,7 @@ class Governor:
                     continue  # another connection dialled, or was throttled, while this one waited for its turn
                 credentials = await self._credentials()
                 if not self._rules.is_barred(credentials.version, clock.monotonic()):
-                    self._rules.dialled(clock.monotonic())
+                    self._rules.dialled(index, clock.monotonic())
                     self.dials += 1
                     yield credentials
                     return

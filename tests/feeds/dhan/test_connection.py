@@ -34,7 +34,14 @@ DEADLINE_SECONDS = 10.0
 NO_ANSWER = 0
 
 DIAL = DialTimers(
-    spacing=0.01, first=0.005, limit=0.03, throttled=0.2, throttled_limit=0.6, crowded=0.2, healthy_after=5.0
+    opening=0.01,
+    spacing=0.01,
+    first=0.005,
+    limit=0.03,
+    throttled=0.2,
+    throttled_limit=0.6,
+    crowded=0.2,
+    healthy_after=5.0,
 )
 TIMERS = ConnectionTimers(ping=5, pong_timeout=5, handshake_timeout=2, silence=5)
 

@@ -25,7 +25,9 @@ from feeds.dhan.governor import (
     ending_of_status,
 )
 
-TIMERS = DialTimers(spacing=2, first=0.25, limit=30, throttled=60, throttled_limit=300, crowded=30, healthy_after=60)
+TIMERS = DialTimers(
+    opening=0.5, spacing=2, first=0.25, limit=30, throttled=60, throttled_limit=300, crowded=30, healthy_after=60
+)
 LOST = Ending(Cause.LOST, "close 1006")
 THROTTLED = Ending(Cause.THROTTLED, "HTTP 429")
 CROWDED = Ending(Cause.CROWDED, "disconnect 805")
@@ -72,8 +74,19 @@ def test_every_cause_has_a_remedy() -> None:
 def test_dials_of_one_account_are_spaced_whichever_connection_asks() -> None:
     dial = rules()
     assert dial.earliest(0) == -inf
-    dial.dialled(100.0)
+    dial.ended(3, LOST, lived=0, version=1, now=90.0)
+    dial.dialled(0, 100.0)
     assert dial.earliest(0) == dial.earliest(4) == 102.0
+
+
+def test_the_first_dials_follow_each_other_soon_until_one_fails() -> None:
+    dial = rules()
+    dial.dialled(0, 100.0)
+    assert (dial.earliest(0), dial.earliest(1)) == (102.0, 100.5)
+    dial.dialled(1, 100.5)
+    assert dial.earliest(2) == 101.0
+    dial.ended(1, LOST, lived=0, version=1, now=100.6)
+    assert dial.earliest(2) == 102.5
 
 
 @settings(deadline=None)
@@ -142,7 +155,14 @@ def test_credentials_never_show_their_token() -> None:
 
 
 QUICK = DialTimers(
-    spacing=0.02, first=0.001, limit=0.01, throttled=0.1, throttled_limit=0.3, crowded=0.1, healthy_after=10
+    opening=0.02,
+    spacing=0.02,
+    first=0.001,
+    limit=0.01,
+    throttled=0.1,
+    throttled_limit=0.3,
+    crowded=0.1,
+    healthy_after=10,
 )
 
 
