@@ -38,6 +38,10 @@ UNSUBSCRIBE_LIMIT_MS = 50
 NEIGHBOUR_LIMIT = 1.20
 SETTLE_SECONDS = 2.0
 START_SECONDS = 30.0
+TRIES_A_STEP = 2
+"""Each step may fail once: the two cores also run the browsers, the feed and the servers."""
+UPDATES_A_BROWSER = 5 * 10
+COMPLETE_SHARE = 0.95
 STEPS = {
     "ours": [100, 300, 500, 600, 700, 800, 900, 1000, 1200, 1400],
     "peer": [10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200],
@@ -151,26 +155,30 @@ def wait_for_port(port: int, child: Child) -> None:
 
 
 def climb(load: Load, steps: list[int], seconds: float) -> dict[str, Any]:
-    """Add browsers until p99 or a gap says no; the last step that held, and the first that did not."""
+    """Add browsers until p99 or a gap says no twice; the last step that held, and all tries."""
     best: dict[str, Any] = {}
     opened, tries = 0, []
     for count in steps:
         load.ask(open=count - opened, topics="five")
         opened = count
-        time.sleep(SETTLE_SECONDS)
-        seen = load.ask(measure=seconds)
-        tries.append({"browsers": count, "p99": seen["latency_ms"]["p99"], "gaps": seen["gaps"]})
-        print(f"  {count} browsers: {seen}", file=sys.stderr)
-        expected = count * 5 / 0.1
-        if not holds(seen, count) or seen["updates_per_second"] < 0.95 * expected:
+        for _ in range(TRIES_A_STEP):
+            time.sleep(SETTLE_SECONDS)
+            seen = load.ask(measure=seconds)
+            tries.append({"browsers": count, "p99": seen["latency_ms"]["p99"], "gaps": seen["gaps"]})
+            print(f"  {count} browsers: {seen}", file=sys.stderr)
+            if holds(seen, count):
+                best = seen
+                break
+        else:
             break
-        best = seen
     return {**best, "tries": tries}
 
 
 def holds(seen: dict[str, Any], browsers: int) -> bool:
     p99 = seen["latency_ms"]["p99"]
-    return seen["gaps"] == 0 and p99 is not None and p99 <= LATENCY_LIMIT_MS and seen["browsers"] == browsers
+    is_complete = seen["updates_per_second"] >= COMPLETE_SHARE * browsers * UPDATES_A_BROWSER
+    in_time = p99 is not None and p99 <= LATENCY_LIMIT_MS
+    return in_time and is_complete and seen["gaps"] == 0 and seen["browsers"] == browsers
 
 
 def measure_ours(bench: Bench, steps: list[int], seconds: float) -> dict[str, Any]:
