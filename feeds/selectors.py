@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 
 from feeds import bus
 from feeds.core.calendar import Calendar, HolidayRecord, Phase, shipped_calendar
-from feeds.core.chains import ListedContract
+from feeds.core.chains import ListedContract, reference_future, reference_segment
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType, OptionType
 from feeds.importing import WORD
 from feeds.models import ChainContract, ChainDefinition, Holiday, Instrument
@@ -244,6 +244,23 @@ def nearest_options(underlyings: Collection[Underlying], day: date) -> dict[Unde
             contract = ListedContract(InstrumentKey.from_code(code), expiry, strike, OptionType(side))
             found.setdefault((ExchangeSegment(segment), symbol), []).append(contract)
     return found
+
+
+def reference_of(
+    segment: ExchangeSegment, underlying: str, instrument_type: InstrumentType, expiry: date
+) -> Instrument | None:
+    """The index, the share or, on MCX, the future that options of this type, and this or a later expiry, hang on.
+
+    Indices and shares are joined by symbol: the underlying ids in index options are not those of the feed.
+    """
+    rows = listed().filter(segment=reference_segment(instrument_type, segment))
+    if instrument_type is InstrumentType.OPTFUT:
+        futures = rows.filter(underlying_symbol=underlying, instrument_type=InstrumentType.FUTCOM)
+        key = reference_future(((row.expiry, row.key) for row in futures if row.expiry), expiry)
+        return next((row for row in futures if row.key == key), None)
+    named = Q(symbol=underlying) | Q(underlying_symbol=underlying)
+    spots = rows.filter(named, instrument_type__in=(InstrumentType.INDEX, InstrumentType.EQUITY))
+    return min(spots, key=lambda row: (row.symbol != underlying, row.code), default=None)
 
 
 def last_prices(codes: Collection[int]) -> dict[int, int]:

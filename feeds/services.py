@@ -14,7 +14,6 @@ import numpy as np
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from numpy.typing import NDArray
 
 from feeds import clock, topics
@@ -26,8 +25,6 @@ from feeds.core.chains import (
     ResolvedChain,
     Sides,
     by_expiry,
-    reference_future,
-    reference_segment,
     resolve_chain,
 )
 from feeds.core.expiries import Slot, Slots, expiry_dates, expiry_slots
@@ -37,7 +34,7 @@ from feeds.credentials import CredentialError, open_sealed
 from feeds.dhan.rest import Credentials, DhanRest, DhanRestError
 from feeds.interest import CapacityExceeded, Source, declare_interest, release_source, withdraw_interest
 from feeds.models import ChainContract, ChainDefinition, ChainState, DhanAccount, Instrument, Interest
-from feeds.selectors import last_prices, market_calendar
+from feeds.selectors import last_prices, market_calendar, reference_of
 from feeds.topics import ChainName
 
 log = logging.getLogger(__name__)
@@ -190,26 +187,9 @@ def underlying_of(definition: ChainDefinition, day: date, calendar: Calendar) ->
         ListedContract(InstrumentKey.from_code(code), expiry, strike, OptionType(side))
         for code, expiry, strike, side, _ in rows
     )
-    found = reference_of(chain, InstrumentType(rows[0][4]), min(listed)) if rows else None
+    found = reference_of(chain.segment, chain.underlying, InstrumentType(rows[0][4]), min(listed)) if rows else None
     key, tick_size = (found.key, found.tick_size) if found else (None, 0)
     return Underlying(chain, slots, listed, key, tick_size)
-
-
-def reference_of(chain: Chain, instrument_type: InstrumentType, nearest: date) -> Instrument | None:
-    """The index, the share or, on MCX, the future of the nearest option month that a chain's options hang on.
-
-    Indices and shares are joined by symbol: the underlying ids in index options are not those of the feed.
-    """
-    segment = reference_segment(instrument_type, chain.segment)
-    listed = Instrument.objects.filter(segment=segment, is_listed=True)
-    if instrument_type is InstrumentType.OPTFUT:
-        futures = listed.filter(underlying_symbol=chain.underlying, instrument_type=InstrumentType.FUTCOM)
-        by_date = ((row.expiry, row.key) for row in futures if row.expiry)
-        key = reference_future(by_date, nearest)
-        return next((row for row in futures if row.key == key), None)
-    named = Q(symbol=chain.underlying) | Q(underlying_symbol=chain.underlying)
-    spots = listed.filter(named, instrument_type__in=(InstrumentType.INDEX, InstrumentType.EQUITY))
-    return min(spots, key=lambda row: (row.symbol != chain.underlying, row.code), default=None)
 
 
 def chain_of(definition: ChainDefinition) -> Chain:

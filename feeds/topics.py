@@ -7,7 +7,7 @@ may use the ORM: the hub calls them on threads of its own, never on the tick pat
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
 from feeds.core.live_table import DEPTH_COLUMNS, TOP_COLUMNS
 from feeds.models import ChainContract, ChainState, Instrument
+from feeds.selectors import reference_of
 
 log = logging.getLogger(__name__)
 
@@ -189,15 +190,15 @@ class ChainTopics(TopicKind):
         return chain_contents(chain, contracts) if contracts else None
 
 
-Contract = tuple[int, int | None, str, int | None]
-"""Code, strike, option type, underlying's security id."""
+Contract = tuple[int, int | None, str, str]
+"""Code, strike, option type, instrument type."""
 
 
 def resolved_contracts(chain: ChainName) -> list[Contract]:
     rows = ChainContract.objects.filter(
         definition__segment=chain.segment, definition__underlying_symbol=chain.underlying, expiry=chain.expiry
     ).order_by("strike", "option_type")
-    return list(rows.values_list("instrument_id", "strike", "option_type", "instrument__underlying_security_id"))
+    return list(rows.values_list("instrument_id", "strike", "option_type", "instrument__instrument_type"))
 
 
 def listed_contracts(chain: ChainName) -> list[Contract]:
@@ -205,14 +206,14 @@ def listed_contracts(chain: ChainName) -> list[Contract]:
         segment=chain.segment, underlying_symbol=chain.underlying, expiry=chain.expiry, is_listed=True
     ).exclude(option_type="")
     ordered = rows.order_by("strike", "option_type")[:CHAIN_ROWS_LIMIT]
-    return list(ordered.values_list("code", "strike", "option_type", "underlying_security_id"))
+    return list(ordered.values_list("code", "strike", "option_type", "instrument_type"))
 
 
 def chain_contents(chain: ChainName, contracts: list[Contract]) -> TopicContents:
     state = ChainState.objects.filter(
         definition__segment=chain.segment, definition__underlying_symbol=chain.underlying
     ).first()
-    reference = (state and state.reference_id) or spot_reference(chain, contracts[0][3])
+    reference = (state and state.reference_id) or spot_code(chain, contracts[0][3])
     details = {
         "underlying": chain.underlying,
         "expiry": chain.expiry.isoformat(),
@@ -225,22 +226,9 @@ def chain_contents(chain: ChainName, contracts: list[Contract]) -> TopicContents
     return TopicContents(tuple(InstrumentKey.from_code(code) for code in codes), "chain", TOP_COLUMNS, details)
 
 
-SPOT_TYPES: Mapping[ExchangeSegment, Collection[InstrumentType]] = {
-    ExchangeSegment.NSE_FNO: (InstrumentType.INDEX, InstrumentType.EQUITY),
-    ExchangeSegment.BSE_FNO: (InstrumentType.INDEX, InstrumentType.EQUITY),
-    ExchangeSegment.MCX_COMM: (InstrumentType.FUTCOM,),
-}
-
-
-def spot_reference(chain: ChainName, underlying_security_id: int | None) -> int | None:
-    """What the options are on: an index or a share by the id they carry, on MCX the nearest future they can end in."""
-    types = SPOT_TYPES.get(chain.segment, ())
-    rows = Instrument.objects.filter(instrument_type__in=types, is_listed=True)
-    if chain.segment == ExchangeSegment.MCX_COMM:
-        rows = rows.filter(underlying_symbol=chain.underlying, expiry__gte=chain.expiry).order_by("expiry")
-    else:
-        rows = rows.filter(security_id=underlying_security_id).exclude(segment=chain.segment).order_by("segment")
-    return rows.values_list("code", flat=True).first()
+def spot_code(chain: ChainName, instrument_type: str) -> int | None:
+    spot = reference_of(chain.segment, chain.underlying, InstrumentType(instrument_type), chain.expiry)
+    return spot.code if spot else None
 
 
 register_topic("instrument", InstrumentTopics())

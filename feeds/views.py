@@ -151,7 +151,7 @@ class ChainView(APIView):
         rows = selectors.chain_contracts(chain.segment, chain.underlying, chain.expiry) if chain else []
         if chain is None or not rows:
             raise Http404
-        contracts = [(row.code, row.strike, row.option_type, row.underlying_security_id) for row in rows]
+        contracts = [(row.code, row.strike, row.option_type, row.instrument_type) for row in rows]
         details = chain_contents(chain, contracts).details
         return Response(_chain(chain, rows, details))
 

@@ -64,6 +64,13 @@ def test_a_chain_without_definition_shows_what_is_listed_after_its_index():
     assert contents.details["atm_strike"] is None
 
 
+def test_an_index_is_found_by_its_symbol_because_the_options_carry_another_id():
+    keys = make_chain()
+    make_instrument(InstrumentKey(ExchangeSegment.NSE_EQ, 26000), "OTHER", instrument_type=InstrumentType.EQUITY)
+    Instrument.objects.exclude(option_type="").update(underlying_security_id=26000)
+    assert topics.contents_of([CHAIN])[CHAIN].details["reference"] == str(keys[0])
+
+
 def test_an_always_on_chain_shows_the_window_it_resolved_to():
     keys = make_chain(strikes=3)
     account = DhanAccount.objects.create(name="demo", client_id="1")
