@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from redis import RedisError
 from rest_framework import exceptions, status
@@ -107,6 +108,9 @@ def _response(exception: Exception) -> Response | None:
     if isinstance(exception, RedisError):
         log.warning("Redis is away (%s)", type(exception).__name__)
         return Response(error_body(ErrorCode.UNAVAILABLE, "Live data is not reachable just now."), status=503)
+    if isinstance(exception, (OperationalError, InterfaceError)):
+        log.warning("PostgreSQL is away or too slow (%s)", type(exception).__name__)
+        return Response(error_body(ErrorCode.UNAVAILABLE, "Stored data is not reachable just now."), status=503)
     code = getattr(exception, "code", None)
     if isinstance(code, str) and code in DOMAIN_STATUSES:
         details = getattr(exception, "details", None)

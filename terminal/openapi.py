@@ -26,6 +26,7 @@ ERROR_RESPONSES = {
     "409": "It does not fit what is there: capacity, limits, names.",
     "422": "An instrument or symbol is not known.",
     "429": "Too many requests; Retry-After says when to come again.",
+    "503": "The database or the live data is not reachable just now.",
 }
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -46,7 +47,7 @@ def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 def _statuses(operation: dict[str, Any], method: str) -> list[str]:
     """A read neither conflicts nor needs a CSRF token."""
-    reading = {"400", "401", "404", "422", "429"}
+    reading = {"400", "401", "404", "422", "429", "503"}
     return [status for status in ERROR_RESPONSES if method != "get" or status in reading]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import InterfaceError, OperationalError
 from redis import Redis
 from rest_framework.test import APIClient
 
@@ -42,6 +43,7 @@ def client(redis: Redis) -> APIClient:
         ("put", "watchlist/add", "{}", "application/json", 405, "METHOD_NOT_ALLOWED"),
         ("get", "watchlist/add", "", "", 405, "METHOD_NOT_ALLOWED"),
         ("post", "watchlist/add", "{", "application/json", 400, "PARSE_ERROR"),
+        ("post", "watchlist/add", "[" * 100_000, "application/json", 400, "PARSE_ERROR"),
         ("post", "watchlist/add", "[]", "application/json", 400, "INVALID"),
         ("post", "watchlist/add", "\xff", "application/json", 400, "PARSE_ERROR"),
         ("post", "watchlist/add", "{}", "text/plain", 415, "UNSUPPORTED_MEDIA_TYPE"),
@@ -72,6 +74,17 @@ def test_a_bug_answers_500_and_says_nothing_about_itself(client: APIClient, monk
     answer = client.get("/api/v2/market-status")
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
     assert b"secret" not in answer.content
+
+
+@pytest.mark.parametrize("error", [OperationalError("server closed the connection"), InterfaceError("closed")])
+def test_a_database_that_is_away_is_503(client: APIClient, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def away(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("feeds.selectors.market_status", away)
+    answer = client.get("/api/v2/market-status")
+    assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+    assert "closed" not in answer.content.decode()
 
 
 def test_every_domain_code_is_in_the_closed_list() -> None:
