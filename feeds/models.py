@@ -162,7 +162,9 @@ class ChainState(models.Model):
 
 
 class InterestClock(models.Model):
-    """One row. Whoever changes interest locks it and takes the next version, so versions commit in order."""
+    """Two rows (see feeds.interest). Whoever changes interest locks the first and takes its next version, so that
+    versions commit in order; the second says up to which version withdrawn rows may have been deleted.
+    """
 
     version = models.BigIntegerField(default=0)
 
