@@ -6,7 +6,11 @@ import os
 
 from celery import Celery
 
+from terminal.checks import require_safe
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "terminal.settings")
+
+require_safe()  # of worker and beat alike: celery starts both without Django's system checks
 
 app = Celery("terminal")
 app.config_from_object("django.conf:settings", namespace="CELERY")

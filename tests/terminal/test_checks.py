@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -112,3 +114,9 @@ def test_processes_without_a_management_command_refuse_too(laptop):
     laptop.DEMO, laptop.ALLOWED_HOSTS = True, ["desk.example.in"]
     with pytest.raises(ImproperlyConfigured, match=r"desk\.example\.in"):
         checks.require_safe()
+
+
+def test_worker_and_beat_do_not_start_with_what_the_checks_refuse(laptop):
+    laptop.DEMO, laptop.ALLOWED_HOSTS = True, ["desk.example.in"]
+    with pytest.raises(ImproperlyConfigured, match=r"desk\.example\.in"):
+        runpy.run_module("terminal.celery")
