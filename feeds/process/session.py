@@ -302,7 +302,7 @@ class FeedSession:
         placed = self.subscriptions.placed
         if opened := self._open - before:
             self._expect_first_packets(opened)
-        self.staleness.look(self.connections, placed, self._open, now)
+        self.staleness.look(self.connections, placed, self._open, now, self.instruments.stale)
         if resend := self.audit.due(now).resend:
             self.subscriptions.send_again(resend)
         if self.state is not self._told_state:  # a second is long for those who look at prices that stand still

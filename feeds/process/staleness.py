@@ -70,8 +70,12 @@ class Staleness:
         placed: Sequence[Codes],
         is_open: Collection[ExchangeSegment],
         now: float,
+        stale_alone: Collection[int] = (),
     ) -> None:
-        """Mark what has fallen silent, clear what speaks again. `placed`: the codes of each connection."""
+        """Mark what has fallen silent, clear what speaks again. `placed`: the codes of each connection.
+
+        Instruments that are `stale_alone` need a packet of their own: that their connection speaks does not help them.
+        """
         silent = {
             index for index, source in enumerate(sources) if self._is_stale(index, source, placed[index], is_open, now)
         }
@@ -80,7 +84,7 @@ class Staleness:
         affected = _affected(placed, silent, quiet)
         self.connections, self.segments = silent, quiet
         if len(recovered):
-            recovered = np.setdiff1d(recovered, affected)
+            recovered = np.setdiff1d(recovered, np.concatenate([affected, np.array(list(stale_alone), np.uint64)]))
             self._board.clear(recovered, TickFlag.STALE)
             self._board.mark(recovered, TickFlag.GAP)
         if len(affected):

@@ -112,9 +112,11 @@ async def test_f09_impossible_values_are_quarantined_and_the_last_good_ones_stan
         victims = dict(zip(codes, IMPOSSIBLE.items(), strict=False))
         async with listening() as heard:
             await pace.until(lambda: heard.keys() >= set(codes), "every instrument on the bus")
-            for code, (_, values) in victims.items():
-                market.cause("impossible", instrument=str(InstrumentKey.from_code(code)), values=values, packets=2)
-            await pace.until(lambda: victims.keys() <= quarantined(heard), "F09 each of them quarantined")
+            while unseen := victims.keys() - quarantined(heard):  # a flush may hold the good packet after it already
+                for code in unseen:
+                    values = victims[code][1]
+                    market.cause("impossible", instrument=str(InstrumentKey.from_code(code)), values=values, packets=2)
+                await asyncio.sleep(pace.real(5.0))
             await market.within(5, lambda: market.is_believed(codes), "F09 believed again after a good packet")
         for code, rows in heard.items():
             name = victims.get(code, ("",))[0]

@@ -24,7 +24,7 @@ HOUR = 3600.0
 @paced(0.05)
 async def test_f11_the_one_instrument_that_froze_among_many_is_the_one_that_is_marked_stale(pace, redis):
     many = 25_000 if pace.is_full else 1_000
-    async with a_market(pace, redis, instruments=many, rate=10_000.0) as market:
+    async with a_market(pace, redis, instruments=many, rate=10_000.0 if pace.is_full else 2_000.0) as market:
         codes = market.subscribed()
         frozen = random.Random(11).choice(codes)
         market.cause("freeze", instruments=[str(InstrumentKey.from_code(frozen))])

@@ -39,8 +39,8 @@ class Scene:
             rows["code"] = PLACED[index]
             self.staleness.heard(rows, now)
 
-    def look(self, now: float, is_open: frozenset = OPEN) -> list[bool]:
-        self.staleness.look(self.sockets, PLACED, is_open, now)
+    def look(self, now: float, is_open: frozenset = OPEN, stale_alone: tuple[int, ...] = ()) -> list[bool]:
+        self.staleness.look(self.sockets, PLACED, is_open, now, stale_alone)
         return [bool(flags & TickFlag.STALE) for flags in self.board.rows(CODES)["flags"]]
 
     def live_until(self, end: float) -> None:
@@ -107,3 +107,12 @@ def test_silence_counts_at_once_against_a_lively_connection_and_later_against_a_
 def test_no_data_is_expected_of_a_closed_market(scene):
     scene.live_until(5.0)
     assert not scene.staleness.expects_data(0, PLACED[0], frozenset(), 15.0, 100.0)
+
+
+def test_an_instrument_that_is_stale_by_itself_is_not_helped_by_its_connection(scene):
+    scene.live_until(20.0)
+    for tick in range(201, 250):
+        scene.hear(tick / 10, 1)
+        scene.look(tick / 10, stale_alone=(CODES[1],))
+    scene.hear(25.0, 0)
+    assert scene.look(25.0, stale_alone=(CODES[1],)) == [False, True, False, False]
