@@ -87,6 +87,13 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+class RemovableAdmin(ReadOnlyAdmin, AuditedAdmin):
+    """Rows to look at, and to delete by who has the permission; each deletion is recorded."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return ModelAdmin.has_delete_permission(self, request, obj)
+
+
 def may_operate(user: AbstractBaseUser) -> bool:
     """Whether the user may act on the feed and the tiers."""
     return user.has_perm("feeds.operate_feed")

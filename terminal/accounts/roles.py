@@ -36,6 +36,7 @@ OPERATIONS = (
     "feeds.change_chaindefinition",
     "feeds.add_holiday",
     "feeds.change_holiday",
+    "watchlists.delete_watchlistitem",
 )
 PERMISSIONS: dict[Role, tuple[str, ...]] = {
     Role.TRADER: (),

@@ -16,6 +16,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Chain definitions", "lan", "feeds.chaindefinition"),
             ("Instruments", "search", "feeds.instrument"),
             ("Watchlists", "star", "watchlists.watchlist"),
+            ("Watched instruments", "visibility", "watchlists.watchlistitem"),
             ("Holidays", "event_busy", "feeds.holiday"),
         ),
     ),

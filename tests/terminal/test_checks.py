@@ -7,7 +7,7 @@ import runpy
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from terminal import checks
+from terminal import celery, checks
 
 REAL_FEED = "wss://api-feed.dhan.co"
 SIMULATOR = {
@@ -119,4 +119,4 @@ def test_processes_without_a_management_command_refuse_too(laptop):
 def test_worker_and_beat_do_not_start_with_what_the_checks_refuse(laptop):
     laptop.DEMO, laptop.ALLOWED_HOSTS = True, ["desk.example.in"]
     with pytest.raises(ImproperlyConfigured, match=r"desk\.example\.in"):
-        runpy.run_module("terminal.celery")
+        runpy.run_path(celery.__file__)
