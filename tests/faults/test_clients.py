@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from feeds import clock
-from terminal.listeners import Listener
+from terminal.listeners import Listener, Tally, open_listeners
 from tests.faults.clients_fixtures import (
     CALL,
     CHAIN,
@@ -35,6 +35,9 @@ TRICKLE_SECONDS = 0.1
 TRICKLE_AGE_MS = 6_000
 """At 1 kB/s the first snapshot takes a second, and what was sent before the window closed some more."""
 FLOOD = 40_000
+SOAK_BROWSERS = 200
+MEASURED_SECONDS = 10.0
+CLOSED_SECONDS = 10.0
 FLOOD_MEMORY = 40 * MEGABYTE
 
 
@@ -97,6 +100,51 @@ class TestC01NeverReads:
 
         await until(lambda: silent.has_ended, meanwhile=send)
         await stays_right(good, web)
+
+
+@pytest.mark.soak
+async def test_soak_two_hundred_that_never_read_beside_two_hundred_that_do(redis, patient, say):
+    """C01 at the product's timers: closed within ten seconds, the others' latency before and beside."""
+    async with on_the_market(patient, strikes=20) as web:
+        tally = Tally()
+        await open_listeners(web.url, [web.headers], [[CHAIN]] * SOAK_BROWSERS, tally)
+        alone = await latency(tally)
+        before, peak = web.memory(), 0
+        opening = asyncio.create_task(asyncio.to_thread(open_silent, web))
+
+        async def look() -> None:
+            nonlocal peak
+            peak = max(peak, web.memory())
+
+        tally.begin()
+        await until(opening.done, meanwhile=look)
+        silent = opening.result()
+        lived: dict[RawBrowser, float] = {}
+
+        async def note() -> None:
+            await look()
+            now = clock.monotonic()
+            lived.update({b: now - at for b, at in silent.items() if b not in lived and b.has_ended})
+
+        await until(lambda: len(lived) == len(silent), 30, note)
+        beside = tally.age.summary()
+        each = (peak - before) / SOAK_BROWSERS
+        say(f"C01 {SOAK_BROWSERS} never read: closed after {max(lived.values()):.1f} s, {each / 1000:.0f} kB each")
+        say(f"C01 {SOAK_BROWSERS} others: ms alone {alone}, beside them {beside}, gaps {tally.counts['gaps']}")
+        assert each <= MEMORY_A_BAD_BROWSER
+        assert tally.counts["gaps"] == 0
+        assert max(lived.values()) <= CLOSED_SECONDS
+
+
+async def latency(tally: Tally) -> dict[str, int | None]:
+    tally.begin()
+    await asyncio.sleep(MEASURED_SECONDS)
+    return tally.age.summary()
+
+
+def open_silent(web: Web) -> dict[RawBrowser, float]:
+    """So many that never read, and when each was opened."""
+    return {web.silent(CHAIN): clock.monotonic() for _ in range(SOAK_BROWSERS)}
 
 
 async def stays_right(good: Listener, web: Web, topic: str = CHAIN, place: int = 0) -> None:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,6 +33,7 @@ READY_SECONDS = 90.0
 TIER_B = 2272
 REFERENCES = 8
 ANSWER_SECONDS = 5.0
+REST_SECONDS = 15.0
 CHAINS_A_BROWSER = 4
 PREPARE = """
 import django
@@ -81,14 +82,29 @@ def offset_to(moment: datetime) -> float:
 
 
 class Server:
-    """Questions to one Stack from outside; `trader` are the headers of a page where the demo trader is signed in."""
+    """Questions to one Stack from outside; whoever asks is a demo user."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.bases = [f"http://127.0.0.1:{port}" for port in stack.web_ports]
         self.sockets = [f"ws://127.0.0.1:{port}/ws/market" for port in stack.web_ports]
         self._simulator = httpx.Client(base_url=f"http://127.0.0.1:{stack.simulator_port}", timeout=ANSWER_SECONDS)
-        self._trader: dict[str, str] = {}
+        self._cookies: dict[str, str] = {}
+
+    def start_at(self, moment: datetime, *names: str) -> None:
+        """Start these processes again with exchange time shifted to this moment."""
+        self.stack.environment["EXCHANGE_CLOCK_OFFSET_SECONDS"] = repr(offset_to(moment))
+        for name in names:
+            self.stack.members.pop(name).child.stop()
+        for name in names:
+            self.stack.start(name)
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> float:
+        """Look after the processes until it holds; the seconds it took. A failure tells what the feed last said."""
+        try:
+            return self.stack.wait_until(condition, seconds, what)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n--- feed status\n{self.feed_status()}") from None
 
     # --- whether it runs
 
@@ -123,20 +139,22 @@ class Server:
     # --- people
 
     @property
-    def password(self) -> str:
-        return json.loads((self.stack.data / "demo-logins.json").read_text())["trader"]
-
-    @property
     def trader(self) -> dict[str, str]:
-        if not self._trader:
-            self._trader = sign_in(self.bases[0], "trader", self.password)
-        return {"Cookie": self._trader["Cookie"]}
+        return self.signed_in("trader")
 
-    def rest(self, method: str, path: str, body: Any = None, replica: int = 0) -> httpx.Response:
-        """A request of the trader's page."""
-        base, token = self.bases[replica], "t" * 32
-        headers = {"Cookie": f"{self.trader['Cookie']}; csrftoken={token}", "X-CSRFToken": token, "Origin": base}
-        return httpx.request(method, base + path, json=body, headers=headers, timeout=15.0)
+    def signed_in(self, username: str) -> dict[str, str]:
+        """The cookie of a demo user's page, signed in once."""
+        if username not in self._cookies:
+            logins = json.loads((self.stack.data / "demo-logins.json").read_text())
+            self._cookies[username] = sign_in(self.bases[0], username, logins[username])["Cookie"]
+        return {"Cookie": self._cookies[username]}
+
+    def rest(self, method: str, path: str, body: Any = None, username: str = "trader") -> httpx.Response:
+        """A request of a user's page."""
+        base, token = self.bases[0], "t" * 32
+        cookies = f"{self.signed_in(username)['Cookie']}; csrftoken={token}"
+        headers = {"Cookie": cookies, "X-CSRFToken": token, "Origin": base}
+        return httpx.request(method, base + path, json=body, headers=headers, timeout=REST_SECONDS)
 
     # --- what is stored
 
