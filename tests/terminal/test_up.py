@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from terminal.embedded import temporary_data
+from terminal.embedded import PostgresServer, temporary_data
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +51,17 @@ def test_a_second_copy_is_told_in_one_line(data):
         fcntl.flock(lock, fcntl.LOCK_EX)
         result = up(data, "--port", "0")
     assert result.returncode == 1
-    assert result.stderr.strip().splitlines() == [
-        f"CommandError: a second copy: another `up` already runs on {data}"
-    ]
+    assert result.stderr.strip().splitlines() == [f"CommandError: a second copy: another `up` already runs on {data}"]
+
+
+def test_a_start_that_was_refused_leaves_exchange_time_where_it_was(data):
+    result = up(data, "--port", "0", "--at", "half past three")
+    assert result.returncode == 1
+    assert result.stderr.strip().startswith('CommandError: --at takes "YYYY-MM-DD HH:MM" in IST')
+    server = PostgresServer(data, durable=False)
+    server.start()
+    try:
+        with psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT count(*) FROM feeds_exchangeclockmark").fetchone() == (0,)
+    finally:
+        server.stop()

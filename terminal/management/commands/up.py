@@ -19,7 +19,7 @@ import httpx
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connections
+from django.db import DatabaseError, connections
 from redis import RedisError
 
 from feeds.bus import feed_statuses
@@ -57,6 +57,7 @@ class Command(BaseCommand):
         if options["report"] and "UP_TEMPORARY" not in os.environ:
             self._again_in_a_temporary_folder()
         self.quiet = options["report"]
+        self.clock_runs = False
         logging.getLogger().setLevel(logging.WARNING)  # the steps below are told in our own words
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
@@ -102,7 +103,8 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self._say("stopping")
         finally:
-            self._mark()
+            if self.clock_runs:  # before that, this process knows only where an earlier run began
+                mark_clock()
             connections.close_all()
             stack.stop()
             lock.close()
@@ -171,6 +173,7 @@ class Command(BaseCommand):
         stack.environment["EXCHANGE_CLOCK_OFFSET_SECONDS"] = repr(shift)
         dhan = {name: stack.environment[name] for name in simulator_urls(stack.simulator_port)}
         (stack.data / "clock.json").write_text(json.dumps({"offset_seconds": shift, "dhan": dhan}))
+        self.clock_runs = True
 
     def _start_simulator(self, stack: Stack) -> None:
         stack.start("simulator")
@@ -207,7 +210,7 @@ class Command(BaseCommand):
             for name in stack.watch():
                 self._say(f"\nstarted again: {name}")
             if time.monotonic() - marked > MARK_EVERY_SECONDS:
-                self._mark()
+                mark_clock()
                 marked = time.monotonic()
             self._status_line()
             time.sleep(1.0)
@@ -217,13 +220,6 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"\r\033[K{status_line()}", ending="")
         self.stdout.flush()
-
-    def _mark(self) -> None:
-        """Remember how far exchange time has come; a database that is away is asked again later."""
-        try:
-            ExchangeClockMark.objects.update_or_create(pk=1, defaults={"reached_at": exchange_now()})
-        except OperationalError:
-            connections.close_all()
 
     def _step(self, what: str, action: Any) -> Any:
         started = time.monotonic()
@@ -236,6 +232,14 @@ class Command(BaseCommand):
         stream = self.stderr if self.quiet else self.stdout
         stream.write(text, ending=ending)
         stream.flush()
+
+
+def mark_clock() -> None:
+    """Remember how far exchange time has come; a database that is away is asked again later."""
+    try:
+        ExchangeClockMark.objects.update_or_create(pk=1, defaults={"reached_at": exchange_now()})
+    except DatabaseError:
+        connections.close_all()
 
 
 def answers(url: str, status: int | None = None) -> bool:
