@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1
+LOG_BYTES = 10 * 1024 * 1024
+"""A larger log is put aside at the next start, in the place of the one put aside before."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -51,6 +53,7 @@ class Child:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        self._put_aside_a_large_log()
         output: IO[bytes] | int = self.log.open("ab") if self.log else subprocess.DEVNULL
         try:
             self.process = subprocess.Popen(  # noqa: S603 our own commands, no shell
@@ -69,6 +72,10 @@ class Child:
         finally:
             if not isinstance(output, int):
                 output.close()
+
+    def _put_aside_a_large_log(self) -> None:
+        if self.log and self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_name(self.log.name + ".1"))
 
     @property
     def pid(self) -> int | None:

@@ -17,6 +17,8 @@ from terminal.embedded import EmbeddedServerError, PostgresServer, ValkeyServer
 PROJECT = Path(__file__).resolve().parent.parent
 RESTART_FIRST_SECONDS = 0.5
 RESTART_LIMIT_SECONDS = 10.0
+DOUBLINGS = 10
+"""Far beyond the limit already; after a night of failures the power would be too large for a float."""
 SETTLED_SECONDS = 20.0
 """A process that lived this long starts again without waiting."""
 STOP_ORDER = ("beat", "worker", "web", "feed", "simulator")
@@ -60,7 +62,8 @@ class Member:
     def note_death(self) -> None:
         lived = time.monotonic() - self.started_at
         self.failures = 0 if lived >= SETTLED_SECONDS else self.failures + 1
-        delay = 0.0 if self.failures == 0 else min(RESTART_FIRST_SECONDS * 2**self.failures, RESTART_LIMIT_SECONDS)
+        doubled = RESTART_FIRST_SECONDS * 2 ** min(self.failures, DOUBLINGS)
+        delay = 0.0 if self.failures == 0 else min(doubled, RESTART_LIMIT_SECONDS)
         self.restart_at = time.monotonic() + delay
 
 
@@ -149,7 +152,7 @@ class Stack:
     # --- watching
 
     def watch(self) -> list[str]:
-        """Start again what died; returns the names of those started now. Never waits."""
+        """Start again what died; returns the names of those started now. Waits only for a server to be ready."""
         started = []
         for server in (self.postgres, self.valkey):
             if server.child and not server.child.running:
