@@ -109,13 +109,15 @@ class Market:
         return status_of(self.redis, self.account)
 
     def flagged(self, flag: TickFlag) -> set[int]:
-        return {code for code, row in self.board().items() if row["flags"] & flag}
+        rows = board_of(self.redis, self.account)
+        return set(rows["code"][rows["flags"] & np.uint32(flag) != 0].tolist())
 
     def is_believed(self, codes: Sequence[int]) -> bool:
         """Whether all of these have a price that nothing speaks against."""
-        board = self.board()
-        doubts = TickFlag.STALE | TickFlag.SEEDED | TickFlag.QUARANTINED
-        return all(code in board and board[code]["last_price"] and not board[code]["flags"] & doubts for code in codes)
+        rows = board_of(self.redis, self.account)
+        doubts = np.uint32(TickFlag.STALE | TickFlag.SEEDED | TickFlag.QUARANTINED)
+        good = rows["code"][(rows["last_price"] > 0) & (rows["flags"] & doubts == 0)]
+        return bool(np.isin(np.array(codes, np.uint64), good).all())
 
     # --- Dhan's side ---
 
@@ -216,4 +218,5 @@ async def a_market(pace: Pace, redis: Redis, *, instruments: int = 0, **options:
         await market.want(codes)
         async with market.feeding():
             await market.within(START_SECONDS, lambda: market.live() == 5 and market.is_believed(codes), "all live")
+            await market.within(START_SECONDS, lambda: market.status().get("state") == "LIVE", "and told so")
             yield market

@@ -18,6 +18,8 @@ SHORTEST_PERIOD = 0.02
 MACHINE_SECONDS = 1.5
 """What a busy machine may add to a shortened limit: its own delays do not shrink with the timers."""
 POLL_SECONDS = 0.01
+FULL_POLL_SECONDS = 0.1
+"""At full volume a look at 25,000 rows takes a while, and the feed under test shares this event loop."""
 PATIENCE_SECONDS = 30.0
 
 
@@ -38,6 +40,10 @@ class Pace:
     def is_full(self) -> bool:
         return self.scale == 1.0
 
+    @property
+    def poll(self) -> float:
+        return FULL_POLL_SECONDS if self.is_full else POLL_SECONDS
+
     def real(self, seconds: float) -> float:
         """How long so many product seconds last here."""
         return seconds * self.scale
@@ -49,7 +55,7 @@ class Pace:
         while not condition():
             if clock.monotonic() - began > limit:
                 pytest.fail(f"not within {seconds:g} s (times {self.scale:g}): {what}")
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self.poll)
         took = (clock.monotonic() - began) / self.scale
         self.say(f"{what}: {took:.2f} s of {seconds:g} s")
         return took
@@ -60,14 +66,14 @@ class Pace:
         while not condition():
             if clock.monotonic() > ends:
                 pytest.fail(f"never came: {what}")
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self.poll)
 
     async def throughout(self, seconds: float, condition: Callable[[], object], what: str) -> None:
         """It holds at every look for so many product seconds: for what must not happen."""
         ends = clock.monotonic() + self.real(seconds)
         while clock.monotonic() < ends:
             assert condition(), f"no longer: {what}"
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self.poll)
 
 
 def shorten(settings: Any, scale: float) -> None:
