@@ -79,7 +79,8 @@ class Staleness:
         silent = {
             index for index, source in enumerate(sources) if self._is_stale(index, source, placed[index], is_open, now)
         }
-        quiet = {segment for segment in ExchangeSegment if self._is_quiet(segment, is_open, now)}
+        carried = {segment for codes in placed for segment in segments_of(codes)}
+        quiet = {segment for segment in ExchangeSegment if self._is_quiet(segment, carried & set(is_open), now)}
         recovered = _affected(placed, self.connections - silent, self.segments - quiet)
         affected = _affected(placed, silent, quiet)
         self.connections, self.segments = silent, quiet
@@ -107,15 +108,20 @@ class Staleness:
         awaits_first = self._heard_at[index] <= self._down_at[index]
         return awaits_first or self._watch.is_silent(index, now)
 
-    def _is_quiet(self, segment: ExchangeSegment, is_open: Collection[ExchangeSegment], now: float) -> bool:
-        if segment not in is_open:
+    def _is_quiet(self, segment: ExchangeSegment, may_speak: Collection[int], now: float) -> bool:
+        """Of a segment that is closed, or whose last instrument was given up, nobody expects a word."""
+        if segment not in may_speak:
             self._segment_watch.excused(segment)
         return self._segment_watch.is_silent(segment, now)
 
     @staticmethod
     def _trades(codes: Codes, is_open: Collection[ExchangeSegment]) -> bool:
         """Whether any of these instruments is of a segment that is open."""
-        return any(segment in is_open for segment in np.unique(codes >> np.uint64(SECURITY_ID_BITS)).tolist())
+        return any(segment in is_open for segment in segments_of(codes))
+
+
+def segments_of(codes: Codes) -> list[int]:
+    return np.unique(codes >> np.uint64(SECURITY_ID_BITS)).tolist()
 
 
 def _affected(placed: Sequence[Codes], connections: Iterable[int], segments: Collection[ExchangeSegment]) -> Codes:

@@ -14,6 +14,7 @@ from feeds.process.staleness import Staleness
 
 OPEN = frozenset({ExchangeSegment.NSE_FNO})
 CODES = [InstrumentKey(ExchangeSegment.NSE_FNO, number).code for number in (1, 2, 3, 4)]
+CODES_OF_NOBODY = np.empty(0, np.uint64)
 PLACED = [np.array(CODES[:2], np.uint64), np.array(CODES[2:], np.uint64)]
 
 
@@ -89,6 +90,12 @@ def test_a_silent_segment_is_stale_though_its_connections_speak(scene):
         scene.look(tick / 10)
     assert scene.look(24.9) == [True] * 4
     assert scene.staleness.segments == {ExchangeSegment.NSE_FNO}
+
+
+def test_a_segment_whose_last_instrument_was_given_up_is_not_missed(scene):
+    scene.live_until(20.0)
+    scene.staleness.look(scene.sockets, [CODES_OF_NOBODY, CODES_OF_NOBODY], OPEN, 60.0)
+    assert scene.staleness.segments == set()
 
 
 def test_silence_counts_at_once_against_a_lively_connection_and_later_against_a_quiet_one(scene):
