@@ -7,7 +7,7 @@ value: a packet that carries one is set aside whole, the last good row stands an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -121,7 +121,7 @@ class Verdict(NamedTuple):
     doubtful: Mask
     accepted: Mask  # its trade is at least as new as the known one; if not, only its book is taken
     traded: Mask  # it tells of a trade not known before
-    disordered: Mask  # older than its predecessor in time or in volume
+    disordered: Mask  # older than its predecessor in time or in volume, or not to be judged by its packet alone
     resets: Mask
     wraps: Mask
 
@@ -151,6 +151,7 @@ class Board:
         self._blocks = self._rows.view(ROW_BLOCK)
         self._tick_sizes = np.zeros(capacity, np.int32)
         self._is_index = np.zeros(capacity, np.bool_)
+        self._may_cross = np.zeros(256, np.bool_)  # by segment
         self._heard = np.full(capacity, -np.inf)
         self._doubts = np.zeros(capacity, np.uint8)
         self._doubting = False  # whether any of them is not zero
@@ -316,6 +317,11 @@ class Board:
 
     # --- packets -------------------------------------------------------------------------------
 
+    def allow_crossed(self, segments: Collection[ExchangeSegment]) -> None:
+        """Books may be crossed in these segments alone: outside continuous trading orders gather unmatched."""
+        self._may_cross[:] = False
+        self._may_cross[list(segments)] = True
+
     def apply(self, packets: Packets, arrival: Arrival) -> None:
         """Apply one batch. The result is that of applying its packets one at a time, in order of arrival."""
         groups = [(kind, *self._located(*getattr(packets, kind))) for kind in KINDS]
@@ -480,13 +486,19 @@ class Board:
         off_tick = snap(_off_tick_prices(rows), np.zeros_like(ticks))
         traded_at = rows["last_traded_at"].astype(np.int64)
         volume, resets, wraps = _continued(self._volume(rows, slots, before.volume), traded_at, before)
+        untraded = _untraded(rows, traded_at, before, arrival) & ~self._is_index[slots]
+        if untraded.any():  # the day's own values are taken, the last trade stays the earlier day's
+            prices[0] = np.where(untraded & (prices[0] == 0), before.last_price, prices[0])
+            traded_at = np.where(untraded, before.traded_at, traded_at)
+            volume, wraps = np.where(untraded, 0, volume), wraps & ~untraded
+            resets = resets | (untraded & (before.volume > 0))
         last = prices[0].astype(np.int64)
         same_time, same_volume = traded_at == before.traded_at, volume == before.volume
         newer = (traded_at > before.traded_at) | (volume > before.volume)
         # Where nothing counts volume a second may hold several prices: the latest to arrive stands.
         uncounted = same_time & same_volume & ((volume == 0) | ("volume" not in _fields(rows)))
         repeated = same_time & same_volume & (last == before.last_price)
-        impossible = _impossible(rows, prices, off_tick, volume, before)
+        impossible = _impossible(rows, prices, off_tick, volume, before, self._may_cross)
         impossible |= traded_at > arrival.exchange_time + CLOCK_TOLERANCE_SECONDS
         backwards = (traded_at > before.traded_at) & (volume < before.volume) & ~resets
         return Verdict(
@@ -495,10 +507,10 @@ class Board:
             traded_at=traded_at,
             volume=volume,
             impossible=impossible,
-            doubtful=newer & ~impossible & (backwards | _jumped(last, off_tick, before)),
-            accepted=newer | uncounted | repeated,
-            traded=newer | (uncounted & ~repeated),
-            disordered=(traded_at < before.traded_at) | (volume < before.volume),
+            doubtful=(newer | untraded) & ~impossible & (backwards | _jumped(last, off_tick, before)),
+            accepted=newer | uncounted | repeated | untraded,
+            traded=newer | (uncounted & ~repeated & ~untraded),
+            disordered=(traded_at < before.traded_at) | (volume < before.volume) | untraded,
             resets=resets,
             wraps=wraps,
         )
@@ -614,6 +626,16 @@ def _continued(
     return volume, resets, wraps
 
 
+def _untraded(rows: Rows, traded_at: NDArray[np.int64], before: Predecessors, arrival: Arrival) -> Mask:
+    """Packets of a day on which nothing has traded yet: no volume, while the trade that we know is an earlier day's."""
+    midnight = arrival.exchange_time - (arrival.exchange_time + IST_OFFSET_SECONDS) % DAY_SECONDS
+    earlier: Mask = (before.traded_at < midnight) & (before.traded_at > 0)
+    if "volume" not in _fields(rows) or not earlier.any():
+        return np.zeros(len(rows), np.bool_)
+    untraded: Mask = earlier & (rows["volume"] == 0) & (traded_at <= before.traded_at)
+    return untraded
+
+
 def _day(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
     """Days since 1970 in India."""
     return (seconds + IST_OFFSET_SECONDS) // DAY_SECONDS
@@ -625,6 +647,7 @@ def _impossible(
     off_tick: NDArray[np.int32],
     volume: NDArray[np.int64],
     before: Predecessors,
+    may_cross: Mask,
 ) -> Mask:
     """Packets that cannot be true, whatever came before: not one of their values is taken."""
     impossible: Mask = (prices.min(axis=0) < 0) | (off_tick.min(axis=0) < 0)
@@ -633,7 +656,9 @@ def _impossible(
         impossible |= prices[2] < prices[3]
     if len(prices) > 4:
         bid, ask = prices[4], prices[4 + DEPTH_LEVELS]
-        impossible |= (bid > ask) & (ask > 0)
+        crossed = (bid > ask) & (ask > 0)
+        if crossed.any():
+            impossible |= crossed & ~may_cross[rows["segment"]]
         bare = (bid == 0) & (ask == 0)
         if bare.any():
             impossible |= bare & _wanted_without_book(rows)

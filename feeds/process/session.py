@@ -85,6 +85,7 @@ class FeedSession:
         self.hours = MarketHours(shipped_calendar())
         self._open: frozenset[ExchangeSegment] = frozenset()
         self._build_market(limits_from_settings())
+        self.board.allow_crossed(ExchangeSegment)
         self._build_dhan(AccountCredentials(account_id, database))
 
     # --- what it is made of -----------------------------------------------------------------------
@@ -176,7 +177,7 @@ class FeedSession:
         """
         log.info("account %s: epoch %d begins", self.name, self.epoch)
         await self._load_calendar()
-        self._open = self.hours.open_segments(clock.exchange_now())
+        self._look_at_the_clock()
         try:
             await run_together(self._duties())
         finally:
@@ -298,15 +299,21 @@ class FeedSession:
 
     async def _watch(self) -> None:
         now = clock.monotonic()
-        before, self._open = self._open, self.hours.open_segments(clock.exchange_now())
         placed = self.subscriptions.placed
-        if opened := self._open - before:
+        if opened := self._look_at_the_clock():
             self._expect_first_packets(opened)
         self.staleness.look(self.connections, placed, self._open, now, self.instruments.stale)
         if resend := self.audit.due(now).resend:
             self.subscriptions.send_again(resend)
         if self.state is not self._told_state:  # a second is long for those who look at prices that stand still
             await self._report()
+
+    def _look_at_the_clock(self) -> frozenset[ExchangeSegment]:
+        """Which segments trade continuously now; returns those that have just begun to."""
+        before, self._open = self._open, self.hours.open_segments(clock.exchange_now())
+        if self._open != before:
+            self.board.allow_crossed(set(ExchangeSegment) - self._open)
+        return self._open - before
 
     def _expect_first_packets(self, opened: frozenset[ExchangeSegment]) -> None:
         """A market opened: those of its instruments that were subscribed before and never heard of must speak now."""

@@ -196,6 +196,56 @@ def test_volume_beyond_32_bits_goes_on_and_a_new_day_begins_again() -> None:
     assert (board.counters[Count.VOLUME_WRAPPED], board.counters[Count.VOLUME_RESET]) == (1, 1)
 
 
+TOMORROW = T + 86_400
+NEXT_DAY = Arrival(received_at=TOMORROW * 10**9, monotonic=86_500.0, exchange_time=float(TOMORROW))
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        full(price=0.0, at=0, volume=0, average_price=0.0, previous_close=101.0, total_buy_quantity=0),
+        full(price=101.0, at=T, volume=0, average_price=0.0, previous_close=101.0, day_high=0.0, day_low=0.0),
+    ],
+    ids=["all zeros", "yesterday's trade"],
+)
+def test_a_new_day_without_a_trade_yet_has_its_own_close_and_no_volume(packet: bytes) -> None:
+    board = board_with(OPTION)
+    apply(board, full(price=100.0, volume=500), full(price=101.0, volume=900))
+    board.cut()
+    apply(board, packet, packet, arrival=NEXT_DAY)
+    (seen,) = board.cut()
+    assert (seen["volume"], seen["previous_close"], seen["day_high"], seen["flags"]) == (0, 10_100, 0, 0)
+    assert (seen["last_price"], seen["last_traded_at"], seen["low"], seen["high"]) == (10_100, T, 0, 0)
+    apply(board, full(price=103.0, at=TOMORROW, volume=75), arrival=NEXT_DAY)
+    assert (row(board)["last_price"], row(board)["volume"], row(board)["low"]) == (10_300, 75, 10_300)
+
+
+MORNING_PACKETS = [
+    full(price=100.0, at=T, volume=500),
+    full(price=100.0, at=T, volume=0),
+    full(price=0.0, at=0, volume=0, average_price=0.0),
+    full(price=99.0, at=0, volume=0),
+    full(price=102.0, at=TOMORROW, volume=75),
+    full(price=103.0, at=TOMORROW + 1, volume=600),
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(MORNING_PACKETS), max_size=12))
+def test_a_morning_in_one_batch_ends_as_one_at_a_time(morning: list[bytes]) -> None:
+    together, singly = board_with(OPTION), board_with(OPTION)
+    apply(together, *morning, arrival=NEXT_DAY)
+    for packet in morning:
+        apply(singly, packet, arrival=NEXT_DAY)
+    assert row(together).tobytes() == row(singly).tobytes()
+
+
+def test_no_volume_on_the_same_day_is_old_news() -> None:
+    board = board_with(OPTION)
+    apply(board, full(volume=500), full(volume=0, previous_close=1.0))
+    assert (row(board)["volume"], row(board)["previous_close"]) == (500, 9_900)
+
+
 # --- quarantine ---------------------------------------------------------------------------------------
 
 IMPOSSIBLE = {
@@ -228,6 +278,19 @@ def test_an_impossible_packet_is_set_aside_whole_and_the_next_good_one_clears_it
         assert seen[name].tobytes() == good[name].tobytes(), name
     apply(board, with_book(99, 101, volume=12))
     assert (row(board)["flags"], row(board)["volume"]) == (0, 12)
+
+
+def test_outside_continuous_trading_a_book_may_be_crossed_and_its_packet_is_believed() -> None:
+    board = board_with(OPTION, RELIANCE)
+    board.allow_crossed({ExchangeSegment.NSE_EQ})
+    for code in (OPTION, RELIANCE):
+        apply(board, with_book(99, 101, code=code), with_book(102, 98, code=code, price=101.0, volume=11))
+    assert (row(board, RELIANCE)["last_price"], row(board, RELIANCE)["flags"]) == (10_100, 0)
+    assert row(board, RELIANCE)["depth"][0].tolist()[:2] == (10_200, 9_800)
+    assert (row(board, OPTION)["last_price"], row(board, OPTION)["flags"]) == (10_000, TickFlag.QUARANTINED)
+    board.allow_crossed(set())
+    apply(board, with_book(102, 98, code=RELIANCE, price=102.0, volume=12))
+    assert (row(board, RELIANCE)["last_price"], row(board, RELIANCE)["flags"]) == (10_100, TickFlag.QUARANTINED)
 
 
 def test_a_sudden_fall_to_a_thirtieth_is_doubted() -> None:
