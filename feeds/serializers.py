@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from feeds import clock
-from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
+from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType, OptionType
 from feeds.core.price import paise_from_rupees, rupees_text
 from feeds.core.tick import TickFlag
 from feeds.models import ChainDefinition, Instrument
@@ -41,6 +41,16 @@ class MoneyField(serializers.CharField):
         return rupees_text(value)
 
 
+class SideField(serializers.ChoiceField):
+    """CALL or PUT; null of what is no option."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[side.value for side in OptionType], **options)
+
+    def to_representation(self, value: str) -> str | None:
+        return value or None
+
+
 class SegmentField(serializers.ChoiceField):
     """A segment's name."""
 
@@ -60,6 +70,7 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
     instrument = KeyField(source="key", read_only=True)
     segment = SegmentField(read_only=True)
     strike = MoneyField(read_only=True, allow_null=True)
+    option_type = SideField(read_only=True, allow_null=True)
     tick_size = MoneyField(read_only=True)
     lower_limit = MoneyField(read_only=True, allow_null=True)
     upper_limit = MoneyField(read_only=True, allow_null=True)
@@ -105,12 +116,12 @@ class QuoteRequestSerializer(serializers.Serializer[Any]):
 
 
 class DepthLevelSerializer(serializers.Serializer[Any]):
-    """One level of the market's depth, both sides."""
+    """One level of the market's depth, both sides; a side without orders there has no price."""
 
-    bid_price = MoneyField()
+    bid_price = MoneyField(allow_null=True)
     bid_quantity = serializers.IntegerField()
     bid_orders = serializers.IntegerField()
-    ask_price = MoneyField()
+    ask_price = MoneyField(allow_null=True)
     ask_quantity = serializers.IntegerField()
     ask_orders = serializers.IntegerField()
 
@@ -289,7 +300,7 @@ def quote(row: np.void, now_nanoseconds: int) -> dict[str, Any]:
 
 
 def _depth_level(level: np.void) -> dict[str, Any]:
-    prices = {name: rupees_text(int(level[name])) for name in ("bid_price", "ask_price")}
+    prices = {name: rupees_text(int(level[name])) if level[name] > 0 else None for name in ("bid_price", "ask_price")}
     sizes = ("bid_quantity", "bid_orders", "ask_quantity", "ask_orders")
     return prices | {name: int(level[name]) for name in sizes}
 

@@ -70,6 +70,11 @@ def test_instruments_are_filtered_paged_and_searched(client: APIClient) -> None:
     assert len(client.get(f"{path}?page_size=100000").json()["results"]) == 53
 
 
+def test_what_is_no_option_has_no_side_nor_strike_nor_expiry(client: APIClient) -> None:
+    share = client.get("/api/v2/instruments/NSE_EQ.2885").json()
+    assert (share["option_type"], share["strike"], share["expiry"]) == (None, None, None)
+
+
 @pytest.mark.usefixtures("ticks")
 def test_a_quote_says_its_price_its_age_and_whether_to_believe_it(client: APIClient) -> None:
     body = {"instruments": [str(CALL), str(NIFTY), "NSE_EQ.2885"]}
@@ -83,7 +88,7 @@ def test_a_quote_says_its_price_its_age_and_whether_to_believe_it(client: APICli
     assert 2.5 <= call["age_seconds"] < 60
     assert call["depth"][0] == {
         "bid_price": "152.25", "bid_quantity": 65, "bid_orders": 0,
-        "ask_price": "0.00", "ask_quantity": 0, "ask_orders": 0,
+        "ask_price": None, "ask_quantity": 0, "ask_orders": 0,
     }  # fmt: skip
     by_query = client.get(f"/api/v2/quotes?instruments={NIFTY},NSE_EQ.2885").json()
     assert [each["instrument"] for each in by_query["quotes"]] == [str(NIFTY)]
