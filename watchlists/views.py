@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from feeds import clock
+from feeds.core.instrument import InstrumentType
 from feeds.models import Instrument
 from feeds.selectors import UnknownInstruments, by_keys, by_symbols
 from watchlists import selectors, serializers, services
@@ -147,9 +148,11 @@ def codes_to_remove(given: dict[str, Any]) -> list[int]:
     spelled = symbols | {symbol.upper() for symbol in symbols}
     rows = list(Instrument.objects.filter(symbol__in=spelled).values_list("code", "symbol"))
     commodities = [symbol for symbol in symbols if not {symbol, symbol.upper()} & {name for _, name in rows}]
-    rows += Instrument.objects.filter(underlying_symbol__in=[name.upper() for name in commodities]).values_list(
-        "code", "underlying_symbol"
+    # The future alone, as when adding: the bare name takes no option away that was added by its key.
+    futures = Instrument.objects.filter(
+        instrument_type=InstrumentType.FUTCOM, underlying_symbol__in=[name.upper() for name in commodities]
     )
+    rows += futures.values_list("code", "underlying_symbol")
     known = {name for _, name in rows}
     if unknown := [symbol for symbol in symbols if not {symbol, symbol.upper()} & known]:
         raise UnknownInstruments(unknown)

@@ -139,3 +139,10 @@ def test_500_items_are_21000_subscriptions_and_500_references(client: APIClient)
     assert (answer["subscriptions"], answer["references"]) == (21_000, 500)
     assert (answer["capacity"]["used"], answer["capacity"]["free"]) == (21_500, 3_500)
     assert post(client, "watchlist/remove", symbols=names[:1]).json()["capacity"]["used"] == 21_457
+
+
+def test_a_commodity_removed_by_its_name_leaves_the_options_that_were_added_by_key(client: APIClient) -> None:
+    post(client, "watchlist/add", symbols=["CRUDEOIL"], instruments=["MCX_COMM.30000"], instrument_only=True)
+    assert post(client, "watchlist/remove", symbols=["crudeoil"]).json()["items"] == ["MCX_COMM.1"]
+    pk = Watchlist.objects.get().pk
+    assert [item["instrument"] for item in client.get(f"/api/v2/watchlists/{pk}").json()["items"]] == ["MCX_COMM.30000"]
