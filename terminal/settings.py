@@ -320,10 +320,17 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": NUM_PROXIES,
     "PAGE_SIZE": 50,
 }
+OTP_TOTP_ISSUER = "Broking Terminal"  # what an authenticator shows beside the user's name
 REST_RATE_PER_MINUTE = env_integer("REST_RATE_PER_MINUTE", 600, 1)
 LOGIN_RATE_PER_MINUTE = env_integer("LOGIN_RATE_PER_MINUTE", 20, 1)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Broking Terminal data server",
+    "DESCRIPTION": (
+        "Sign in with `POST /api/v2/session` (a browser: the session cookie, and `X-CSRFToken` with every change), "
+        "or send `Authorization: Token btt_...` (a program). Money is text in rupees, times are in +05:30, instruments "
+        "are written `NSE_FNO.49081`. Every error is `{code, message, details}`. Live prices come by the websocket "
+        "`/ws/market`."
+    ),
     "VERSION": "2.0.0",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

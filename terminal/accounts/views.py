@@ -107,7 +107,9 @@ class TokenView(AccountView):
 
 
 class PasswordView(AccountView):
-    """The caller's password."""
+    """The caller's password. Guesses are counted as those at the login are."""
+
+    throttle_scope = LOGIN
 
     @extend_schema(
         operation_id="password_change",
@@ -152,7 +154,9 @@ class ConfirmSecondFactorView(AccountView):
 
 
 class DisableSecondFactorView(AccountView):
-    """The end of the second factor."""
+    """The end of the second factor, which asks for the password again."""
+
+    throttle_scope = LOGIN
 
     @extend_schema(
         operation_id="second_factor_disable",

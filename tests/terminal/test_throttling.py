@@ -47,6 +47,18 @@ def test_a_forged_address_escapes_nothing(redis: Redis, settings: Settings) -> N
 
 
 @pytest.mark.django_db
+def test_guesses_of_the_password_in_an_open_session_are_counted_too(redis: Redis, settings: Settings) -> None:
+    settings.LOGIN_RATE_PER_MINUTE = 3
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    client = APIClient()
+    client.force_login(User.objects.create_user("asha", password="right"), "django.contrib.auth.backends.ModelBackend")
+    guess = {"current": "wrong", "new": "x"}
+    codes = [client.post("/api/v2/password", guess, format="json").status_code for _ in range(5)]
+    assert codes == [403, 403, 403, 429, 429]
+    assert client.get("/api/v2/session").status_code == 200
+
+
+@pytest.mark.django_db
 def test_with_redis_away_reading_goes_on_and_signing_in_does_not(settings: Settings) -> None:
     client = APIClient()
     client.force_login(User.objects.create(username="asha"))
