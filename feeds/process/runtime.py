@@ -13,7 +13,7 @@ from typing import TypeVar
 from redis.asyncio import Redis as AsyncRedis
 
 from feeds import bus
-from feeds.bus import REDIS_ERRORS
+from feeds.bus import REDIS_ERRORS, Fenced
 from feeds.leases import LeaseKeeper
 from feeds.models import DhanAccount
 from feeds.offload import Offload
@@ -82,8 +82,9 @@ class FeedProcess:
         """Say that it is over, unless somebody else has begun; give the lease back, if it is still ours."""
         if not self._stopping.is_set():
             return
-        with suppress(*REDIS_ERRORS):
-            await write_status(redis, session.account_id, session.status() | {"state": FeedState.STOPPED})
+        with suppress(Fenced, *REDIS_ERRORS):
+            stopped = session.status() | {"state": FeedState.STOPPED}
+            await write_status(redis, session.account_id, session.epoch, stopped)
         with suppress(*DATABASE_AWAY):
             await self._database.run(lease.release)
 

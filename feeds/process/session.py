@@ -333,7 +333,7 @@ class FeedSession:
 
     async def _report(self) -> None:
         self._told_state = self.state
-        await write_status(self._redis, self.account_id, self.status())
+        await write_status(self._redis, self.account_id, self.epoch, self.status())
 
     @property
     def state(self) -> FeedState:

@@ -13,9 +13,18 @@ from django.conf import settings
 from numpy.typing import NDArray
 from redis.asyncio import Redis as AsyncRedis
 
-from feeds.bus import BOARDS, status_key
+from feeds.bus import BOARDS, Fenced, meta_key, status_key
 
 STATUS_EXPIRES_SECONDS = 10
+WRITE = """
+local epoch = redis.call('HGET', KEYS[2], 'epoch')
+if epoch and tonumber(epoch) > tonumber(ARGV[2]) then return 'FENCED' end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+redis.call('SADD', KEYS[3], ARGV[4])
+redis.call('PUBLISH', ARGV[5], ARGV[1])
+return 'OK'
+"""
+"""KEYS: status, meta of the board, the set of boards. ARGV: text, epoch, seconds it lasts, account id, channel."""
 LAG_SAMPLES = 2000
 """Trades that the lag's percentiles are taken over: some seconds of a busy connection."""
 LAG_SAMPLES_A_FLUSH = 200
@@ -89,15 +98,24 @@ def trade_lags(rows: NDArray[np.void], exchange_offset: float) -> NDArray[np.int
     return np.asarray(received - rows["last_traded_at"] * 1000, np.int64)
 
 
-async def write_status(redis: AsyncRedis, account_id: int, status: dict[str, object]) -> None:
+async def write_status(redis: AsyncRedis, account_id: int, epoch: int, status: dict[str, object]) -> None:
     """Store it for those who ask and publish it to those who listen.
 
     Raises:
+        Fenced: a higher epoch owns the account's board; nothing was written.
         REDIS_ERRORS: Redis is away.
     """
-    text = orjson.dumps(status)
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.set(status_key(account_id), text, ex=STATUS_EXPIRES_SECONDS)
-        pipe.sadd(BOARDS, account_id)
-        pipe.publish(f"status.{account_id}", text)
-        await pipe.execute()
+    outcome = await redis.eval(  # by its text: it is sent once a second
+        WRITE,
+        3,
+        status_key(account_id),
+        meta_key(account_id),
+        BOARDS,
+        orjson.dumps(status),
+        epoch,
+        STATUS_EXPIRES_SECONDS,
+        account_id,
+        f"status.{account_id}",
+    )
+    if outcome == b"FENCED":
+        raise Fenced(f"epoch {epoch} of account {account_id} is no longer the highest")

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import orjson
 import pytest
 
 from feeds import bus
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 async def test_f16_a_leader_stopped_for_half_a_minute_is_replaced_and_its_publishes_are_refused_when_it_goes_on(
     pace, redis
 ):
-    async with a_market(pace, redis) as market, batches(market) as heard:
+    async with a_market(pace, redis) as market, messages(market) as (heard, statuses):
         codes = contracts(market.simulator, 200)
         await market.want(codes)
         with managing("runfeed", "--account", ACCOUNT) as leader:
@@ -37,6 +38,7 @@ async def test_f16_a_leader_stopped_for_half_a_minute_is_replaced_and_its_publis
                 assert market.subscribed() == codes
     epochs = [epoch for epoch, _ in heard]
     assert epochs == sorted(epochs)
+    assert statuses == sorted(statuses)
     assert set(epochs) == {1, 2}
     for epoch in (1, 2):
         sequences = [sequence for one, sequence in heard if one == epoch]
@@ -52,22 +54,27 @@ async def stop_until_replaced(market: Market, leader: Child, codes: list[int]) -
 
 
 @asynccontextmanager
-async def batches(market: Market) -> AsyncIterator[list[tuple[int, int]]]:
-    """(epoch, sequence) of every batch on the account's channel, as Redis passes them on."""
+async def messages(market: Market) -> AsyncIterator[tuple[list[tuple[int, int]], list[int]]]:
+    """(epoch, sequence) of every batch, and the epoch of every status, as Redis passes them on."""
     heard: list[tuple[int, int]] = []
+    statuses: list[int] = []
     connection = bus.async_redis()
     channel = connection.pubsub(ignore_subscribe_messages=True)
-    await channel.subscribe(f"ticks.{market.account.pk}")
+    ticks, status = f"ticks.{market.account.pk}", f"status.{market.account.pk}"
+    await channel.subscribe(ticks, status)
 
     async def read() -> None:
         while True:
-            if message := await channel.get_message(timeout=1.0):
+            message = await channel.get_message(timeout=1.0)
+            if message and message["channel"] == ticks.encode():
                 batch = bus.unpack_batch(message["data"])
                 heard.append((batch.epoch, batch.sequence))
+            elif message:
+                statuses.append(orjson.loads(message["data"])["epoch"])
 
     task = asyncio.create_task(read())
     try:
-        yield heard
+        yield heard, statuses
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
