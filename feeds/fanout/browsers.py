@@ -11,8 +11,6 @@ from feeds.core.topic_state import TopicState
 from feeds.fanout.links import Link
 from feeds.fanout.logins import Login
 
-BUFFERED_LIMIT = 65_536
-"""More than this not yet taken by the kernel means that the line is full: newer news later, not older news now."""
 LATE_SECONDS = 2.0
 """A browser acknowledges once a second; twice that is late."""
 MILLISECONDS = 1_000_000
@@ -41,7 +39,7 @@ class Browser:
         return every <= 1 or flush % every == 0
 
     def may_send(self, now: float) -> bool:
-        return not self.link.closed and self.window.may_send(now) and self.link.buffered() <= BUFFERED_LIMIT
+        return not self.link.closed and self.window.may_send(now) and self.link.has_room()
 
     def is_too_slow(self, now: float) -> bool:
         return self.window.oldest_age(now) >= settings.BROWSER_SILENT_SECONDS

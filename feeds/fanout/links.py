@@ -16,6 +16,10 @@ ABORT_AFTER_SECONDS = 1.0
 """A browser that does not read does not read the close frame either; then its buffers are taken back."""
 FIRST_OWN_CODE = 3000
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+BUFFERED_LIMIT = 65_536
+"""More than this not yet taken by the kernel means that the line is full: newer news later, not older news now."""
+GONE = (OSError, RuntimeError)
+"""What uvicorn raises when the other end went first, or when we said goodbye already; daphne says nothing."""
 
 
 class Link:
@@ -23,20 +27,29 @@ class Link:
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self._farewell: asyncio.Task[None] | None = None
         self.closed = False
 
     async def send(self, text: str) -> None:
+        """To an end that is gone nothing is sent; its consumer will hear of it. On uvicorn this waits for `has_room`,
+        so that whoever sends to many asks first."""
         message = {"type": "websocket.send", "text": text}
         protocol = protocol_of(self._send)
         limit = getattr(protocol, "maxMessagePayloadSize", 0)
         if not limit:
-            await self._send(message)
+            await self._send_unless_gone(message)
             return
         protocol.maxMessagePayloadSize = 0  # autobahn holds a server's frames to the limit of its browsers' messages
         try:
             await self._send(message)
         finally:
             protocol.maxMessagePayloadSize = limit
+
+    async def _send_unless_gone(self, message: dict[str, Any]) -> None:
+        try:
+            await self._send(message)
+        except GONE:
+            self.closed = True
 
     async def close(self, code: int) -> None:
         """Send the close frame, and soon after drop what is left of the connection."""
@@ -48,7 +61,10 @@ class Link:
         if code < FIRST_OWN_CODE and hasattr(protocol, "sendCloseFrame"):
             protocol.sendCloseFrame(code=int(code))  # autobahn lets applications say only 1000 and their own codes
         else:
-            await self._send({"type": "websocket.close", "code": int(code)})  # an int, and no IntEnum, for autobahn
+            message = {"type": "websocket.close", "code": int(code)}  # an int, and no IntEnum, for autobahn
+            self._farewell = asyncio.create_task(self._send_unless_gone(message))
+            if self.has_room():  # else it waits behind what the browser does not read, and nobody else may
+                await self._farewell
 
     def close_at_once(self, code: int) -> None:
         """The close frame into the kernel before this returns: a stopping Twisted has no next turn for it."""
@@ -57,6 +73,11 @@ class Link:
             self.closed = True
             protocol.sendCloseFrame(code=int(code))
             protocol.transport.doWrite()
+
+    def has_room(self) -> bool:
+        """Whether a frame sent now leaves soon. uvicorn, once full, takes nothing until its buffer is near empty."""
+        writable = getattr(protocol_of(self._send), "writable", None)
+        return (writable is None or bool(writable.is_set())) and self.buffered() <= BUFFERED_LIMIT
 
     def buffered(self) -> int:
         """Bytes that the kernel has not taken yet; 0 where that cannot be seen."""
