@@ -230,15 +230,23 @@ class TickSubscriber:
     message give one FeedDown.
     """
 
-    def __init__(self, redis: AsyncRedis, accounts: Collection[int] | None = None, silent_after: float = 3.0) -> None:
+    def __init__(
+        self,
+        redis: AsyncRedis,
+        accounts: Collection[int] | None = None,
+        silent_after: float = 3.0,
+        missed: bool = False,
+    ) -> None:
+        """`missed`: this goes on where another reader ended, so the first Snapshots have a gap before them."""
         self._redis = redis
+        self._missed = missed
         self._accounts = accounts
         self._silent_after = silent_after
         self._positions: dict[int, Position] = {}
         self._looked_at = 0.0
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        gap = False
+        gap = self._missed
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:
@@ -285,11 +293,11 @@ class TickSubscriber:
         kind, _, account = channel.decode().partition(".")
         if not account.isdigit() or not self._wants(int(account)):
             return []
-        if kind == "status":
-            return [Status(int(account), orjson.loads(data))]
         try:
+            if kind == "status":
+                return [Status(int(account), orjson.loads(data))]
             return await self._on_batch(unpack_batch(data))
-        except BadBatch as error:
+        except ValueError as error:  # a BadBatch, or no JSON
             log.error("tick bus: %s", error)
             return []
 
@@ -317,6 +325,8 @@ class TickSubscriber:
         if not meta or int(meta[b"epoch"]) < position.epoch:
             return []
         position.epoch, position.sequence = int(meta[b"epoch"]), int(meta[b"sequence"])
+        # What is stored says nothing of who lives: from here on the feed has its time to speak, or is down again.
+        position.heard_at, position.down = clock.monotonic(), False
         rows = rows_of(values)
         return [Snapshot(account_id, position.epoch, position.sequence, int(meta[b"flushed_at"]), rows, gap)]
 

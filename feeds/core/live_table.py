@@ -82,6 +82,7 @@ class LiveTable:
     def __init__(self) -> None:
         self.values: Matrix = np.zeros((FIRST_CAPACITY, len(COLUMNS)), np.int64)
         self.changed_at: NDArray[np.int64] = np.zeros(FIRST_CAPACITY, np.int64)
+        self._sources: NDArray[np.int64] = np.zeros(FIRST_CAPACITY, np.int64)
         self.size = 0
         self._sorted_codes: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._sorted_slots: Slots = np.empty(0, np.intp)
@@ -106,17 +107,27 @@ class LiveTable:
         while self.size > len(self.values):
             self.values = np.concatenate([self.values, np.zeros_like(self.values)])
             self.changed_at = np.concatenate([self.changed_at, np.zeros_like(self.changed_at)])
+            self._sources = np.concatenate([self._sources, np.zeros_like(self._sources)])
         self.values[first : self.size, COLUMN_INDEX["flags"]] = TickFlag.STALE
         all_codes = np.concatenate([self._sorted_codes, codes])
         all_slots = np.concatenate([self._sorted_slots, np.arange(first, self.size, dtype=np.intp)])
         order = np.argsort(all_codes)
         self._sorted_codes, self._sorted_slots = all_codes[order], all_slots[order]
 
-    def merge(self, rows: NDArray[np.void], flush: int) -> Slots:
-        """Take over TICK rows as changes of this flush; returns their slots. The last of equal codes wins."""
+    def merge(self, rows: NDArray[np.void], flush: int, source: int = 0) -> Slots:
+        """Take over TICK rows as changes of this flush; returns the slots changed. The last of equal codes wins.
+
+        `source` is the account that says it. What another account said last gives way only to what was received
+        later: an instrument that moved is still on the old account's board.
+        """
         if rows.dtype != TICK:
             raise ValueError(f"not TICK rows: {rows.dtype}")
         slots = self.slots(rows["code"])
+        foreign = self._sources[slots] != source
+        if foreign.any():
+            newer = column_values("received_at", rows) >= self.values[slots, COLUMN_INDEX["received_at"]]
+            rows, slots = rows[newer | ~foreign], slots[newer | ~foreign]
+            self._sources[slots] = source
         self.values[slots] = columns_of(rows)
         self.changed_at[slots] = flush
         return slots

@@ -30,7 +30,7 @@ from feeds.fanout.browsers import Browser
 from feeds.fanout.links import Link, when_daphne_stops
 from feeds.fanout.logins import Admission, Login, closes
 from feeds.fanout.notices import Notice, Reconnected, TopicsChanged, UsersClosed, notices
-from feeds.offload import Offload
+from feeds.offload import Offload, Overloaded
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ LINGER_SECONDS = 30.0
 """A topic nobody is on is kept so long: a storm of returning browsers asks the database nothing."""
 AUTHORISED_SECONDS = 30.0
 RETRY_SECONDS = 1.0
+FAREWELL_SECONDS = 1.0
 CANCEL_AGAIN_SECONDS = 0.2
 """A cancellation can be lost in Python 3.11 when what a task waited for comes at the same moment."""
 RETRY_HINT_MILLISECONDS = (200, 3000)
@@ -238,7 +239,7 @@ class Hub:
         if new := [name for name in missing if name not in self._loading]:
             task = asyncio.create_task(self._load_now(new))
             self._loading.update(dict.fromkeys(new, task))
-        await asyncio.gather(*{self._loading[name] for name in missing if name in self._loading})
+        await wait_for_all({self._loading[name] for name in missing if name in self._loading})
 
     async def _load_now(self, names: list[str]) -> None:
         try:
@@ -284,11 +285,14 @@ class Hub:
             browser.needs_snapshot[topic] = gap or browser.needs_snapshot.get(topic, False)
 
     async def _drop(self, topic: TopicState) -> None:
-        told = error_text(ErrorCode.TOPIC_GONE, "this topic is no more", topic=topic.name)
+        text = error_text(ErrorCode.TOPIC_GONE, "this topic is no more", topic=topic.name)
+        told = []
         for browser in list(self._audience[topic]):
             self._set_topics(browser, browser.topics - {topic})
-            await browser.link.send(told)
+            told.append(asyncio.create_task(browser.link.send(text)))
         self._forget(topic)
+        if told:  # a full line may take its time, and the others' news does not wait for it
+            await asyncio.wait(told, timeout=FAREWELL_SECONDS)
 
     def _forget(self, topic: TopicState) -> None:
         del self.topics[topic.name], self._audience[topic], self._contents[topic.name]
@@ -300,14 +304,14 @@ class Hub:
     async def _read_bus(self) -> None:
         redis = bus.async_redis()
         try:
-            async for event in bus.TickSubscriber(redis):
+            async for event in bus.TickSubscriber(redis, missed=self.feeds.version > 0):
                 await self._on_event(event)
         finally:
             await redis.aclose()
 
     async def _on_event(self, event: bus.Event) -> None:
         if isinstance(event, bus.Batch):
-            self._merge(event.rows)
+            self._merge(event.rows, event.account_id)
             self._on_sign_of_life(event.account_id)
         elif isinstance(event, bus.Snapshot):
             await self._on_snapshot(event)
@@ -321,15 +325,15 @@ class Hub:
         if self.feeds.state(account_id) in {None, "DOWN"}:
             self.feeds.say(account_id, "LIVE")
 
-    def _merge(self, rows: bus.Rows) -> Slots:
+    def _merge(self, rows: bus.Rows, account_id: int) -> Slots:
         self.counters["rows"] += len(rows)
-        return self.table.merge(rows, self.flush + 1)
+        return self.table.merge(rows, self.flush + 1, account_id)
 
     async def _on_snapshot(self, event: bus.Snapshot) -> None:
         """The whole board of one account. After a gap every topic that shows any of it starts anew."""
         touched = []
         for first in range(0, len(event.rows), ROWS_A_TURN):
-            touched.append(self._merge(event.rows[first : first + ROWS_A_TURN]))
+            touched.append(self._merge(event.rows[first : first + ROWS_A_TURN], event.account_id))
             await asyncio.sleep(0)
         if event.gap:
             self._gaps += 1
@@ -452,8 +456,9 @@ class Hub:
             self._tidy(now)
 
     def _tidy(self, now: float) -> None:
-        for topic in [topic for topic, since in self._empty_since.items() if now - since > LINGER_SECONDS]:
-            self._forget(topic)
+        if not self._loading:  # whoever waits for one topic may count on another that was there
+            for topic in [topic for topic, since in self._empty_since.items() if now - since > LINGER_SECONDS]:
+                self._forget(topic)
         for key in [key for key, until in self._authorised.items() if until <= now]:
             del self._authorised[key]
         if len(self._topic_sets) > 2 * len(self.browsers) + 16:
@@ -492,8 +497,8 @@ class Hub:
             await self._reload(list(self.topics))
 
     async def _wait_for_loading(self, names: Iterable[str]) -> None:
-        loading = {self._loading[name] for name in names if name in self._loading}
-        await asyncio.gather(*loading, return_exceptions=True)
+        with suppress(DatabaseError, Overloaded):  # those who asked are told
+            await wait_for_all({self._loading[name] for name in names if name in self._loading})
 
     async def _tell_status(self) -> None:
         """Once a second: this process' own figures to Redis, and the topics that change by themselves again."""
@@ -519,6 +524,18 @@ class Hub:
             "memory_bytes": web_status.resident_bytes(),
             "counters": dict(self.counters),
         }
+
+
+async def wait_for_all(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Wait for tasks that others wait for too: whoever leaves does not cancel them, as it would with gather.
+
+    Raises:
+        What one of them raised.
+    """
+    if tasks:
+        await asyncio.wait(tasks)
+    for task in tasks:
+        task.result()
 
 
 def is_changing(name: str) -> bool:

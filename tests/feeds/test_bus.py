@@ -220,6 +220,29 @@ class TestSubscribing:
             assert isinstance(await next_event(events, FeedDown, Batch), Batch)
             await events.aclose()
 
+    async def test_a_feed_that_is_down_is_told_so_again_after_its_board_was_read_anew(self, redis):
+        async with client() as connection:
+            await TickPublisher(connection, ACCOUNT, epoch=1).publish(rows(100), 5, 6, whole=True)
+            events = aiter(TickSubscriber(connection, silent_after=0.2))
+            await next_event(events, Snapshot)
+            await next_event(events, FeedDown)
+            redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            assert (await next_event(events, Snapshot, Batch)).gap
+            assert await next_event(events, FeedDown) == FeedDown(ACCOUNT)
+            await events.aclose()
+
+    async def test_a_reader_that_goes_on_for_another_begins_with_a_gap_and_outlives_what_is_no_message(self, redis):
+        async with client() as connection:
+            publisher = TickPublisher(connection, ACCOUNT, epoch=1)
+            await publisher.publish(rows(100), 5, 6, whole=True)
+            events = aiter(TickSubscriber(connection, missed=True))
+            assert (await next_event(events, Snapshot)).gap
+            redis.publish("status.3", b"{")
+            redis.publish("ticks.3", b"BTT2")
+            await publisher.publish(rows(101), 5, 6)
+            assert prices((await next_event(events, Snapshot, Batch, Status)).rows) == {1: 101}
+            await events.aclose()
+
     async def test_the_feeds_status_comes_along(self, redis):
         async with client() as connection:
             await TickPublisher(connection, ACCOUNT, epoch=1).publish(rows(100), 5, 6, whole=True)

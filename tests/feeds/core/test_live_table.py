@@ -44,6 +44,22 @@ def test_what_was_never_heard_of_is_stale_until_it_is():
     assert table.changed_at[slot] == 4
 
 
+def test_an_instrument_that_moved_keeps_what_its_new_account_says():
+    table = LiveTable()
+
+    def say(account: int, price: int, received_at: int) -> int:
+        rows = np.zeros(1, TICK)
+        rows["code"], rows["last_price"], rows["received_at"] = 7, price, received_at * 1_000_000
+        table.merge(rows, 1, account)
+        return int(table.values[table.slots([7])[0], COLUMN_INDEX["last_price"]])
+
+    assert say(1, 100, received_at=10) == 100
+    assert say(2, 101, received_at=11) == 101
+    assert say(1, 100, received_at=10) == 101  # the old account's board is loaded again
+    assert say(2, 102, received_at=5) == 102  # a clock was set back: an account is believed about its own
+    assert say(1, 103, received_at=12) == 103
+
+
 def test_only_tick_rows_are_taken():
     with pytest.raises(ValueError, match="not TICK rows"):
         LiveTable().merge(np.zeros(1, [("code", "<u8")]), 1)

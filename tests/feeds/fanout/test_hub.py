@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -224,6 +225,33 @@ async def test_a_storm_of_returning_browsers_costs_two_queries_each_at_most(stag
     logins_checks = sum("IN (" in sql for sql in mine)
     assert len(mine) - logins_checks <= 2 * len(storm)
     await first.close()
+
+
+class SlowTopics(topics.TopicKind):
+    """The database answers when it is let go."""
+
+    open_to_all = True
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def contents(self, name: str) -> topics.TopicContents:
+        assert self.let_go.wait(10)
+        return topics.TopicContents((), "slow", ())
+
+
+async def test_a_browser_that_leaves_while_a_topic_is_loaded_takes_nobody_else_along(stage):
+    kind = SlowTopics()
+    topics.register_topic("slow", kind)
+    web = hub.Hub(None)
+    leaving, staying = (asyncio.create_task(web._load(["slow"])) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    kind.let_go.set()
+    await staying
+    assert "slow" in web.topics
+    await web.stop()
 
 
 async def test_signing_out_closes_the_sockets_of_that_session_at_once(stage):
