@@ -84,6 +84,15 @@ def test_futures_are_found_by_month() -> None:
     assert [row.expiry for row in search("banknifty feb fut", TODAY)] == [date(2026, 2, 10), date(2026, 2, 24)]
 
 
+def test_a_commodity_shows_its_futures_before_its_options() -> None:
+    assert [str(row.key) for row in search("crudeoil", TODAY)] == ["MCX_COMM.1", "MCX_COMM.2", "MCX_COMM.3"]
+
+
+def test_however_much_matches_the_nearest_expiries_come_first() -> None:
+    contracts = [row.expiry for row in search("options", TODAY, limit=10)]
+    assert set(contracts) == {date(2026, 2, 10)}
+
+
 @pytest.mark.parametrize("text", ["m&m", "mm", "M&M"])
 def test_a_name_with_a_sign_in_it_is_found_with_and_without_it(text: str) -> None:
     assert found(text)[0] == "M&M"
