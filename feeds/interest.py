@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
+from feeds.clock import wall_nanoseconds
 from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment, InstrumentKey
 from feeds.core.subscriptions import Capacity, Codes, SubscriptionClass
 from feeds.models import DhanAccount, Interest, InterestClock
@@ -280,7 +281,8 @@ def capacity_figures(capacity: Capacity) -> dict[str, int]:
 def nudge(account_id: int) -> None:
     """Ask a feed process to sync now. Only a hint: it syncs every second anyway, so a Redis that is away costs that."""
     try:
-        async_to_sync(get_channel_layer().send)(f"feed-{account_id}", {"type": "sync.now"})
+        command = {"type": "sync.now", "at": wall_nanoseconds()}
+        async_to_sync(get_channel_layer().send)(f"feed-{account_id}", command)
     except (RedisError, OSError, ChannelFull) as error:
         log.warning("feed %s was not nudged (%s)", account_id, type(error).__name__)
 

@@ -12,7 +12,7 @@ from feeds import clock
 from feeds.core.board import Board
 from feeds.core.tick import TickFlag
 from feeds.interest import CapacityExceeded
-from feeds.offload import Offload
+from feeds.offload import Offload, Overloaded
 from feeds.services import WatchedChain, recentre_chain, watched_chains
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Recentring:
     async def _move(self, chain: WatchedChain, price: int) -> None:
         try:
             moved = await self._database.run(partial(recentre_chain, chain.definition_id, price))
-        except (CapacityExceeded, DatabaseError) as error:
+        except (CapacityExceeded, DatabaseError, Overloaded) as error:
             self._load_at = clock.monotonic() + 1.0  # the tracker is ahead of the chain now: take it anew
             log.warning("chain %s could not follow its reference: %s", chain.definition_id, type(error).__name__)
             self.counters["recentre_failed"] += 1

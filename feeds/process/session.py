@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ ENDS_OF_REIGN = (LeaseLost, Fenced, AccountDisabled)
 COMMANDS_RETRY_SECONDS = 0.5
 CALENDAR_SECONDS = 300.0
 """An admin's new holiday is known to the watchdogs within five minutes."""
-AWAY_LOGGED_EVERY = 60
+LOGGED_EVERY = 60
+"""Of failures of one duty, so that what fails ten times a second does not fill a disk."""
+NANOSECONDS = 1_000_000_000
 
 
 class FeedSession:
@@ -79,7 +82,9 @@ class FeedSession:
         self._database = database
         self._redis = redis
         self._nudged = asyncio.Event()
-        self._nudged_at: float | None = None
+        self._nudged_at: float | None = None  # monotonic: when the oldest change that waits was committed
+        self._unseeded: set[int] = set()
+        self._began_at = clock.monotonic()
         self._told_state: FeedState | None = None
         self._credential_version: int | None = None
         self.hours = MarketHours(shipped_calendar())
@@ -154,6 +159,7 @@ class FeedSession:
     def _on_connection_change(self, connection: Connection) -> None:
         if connection.state is not ConnectionState.LIVE:
             self.staleness.went_down(connection.index, clock.monotonic())
+            self.audit.forget(self.subscriptions.placed[connection.index].tolist())
 
     def _on_written(self, connection: Connection, codes: list[int]) -> None:
         """Subscriptions went out. Those of closed markets answer when they open; until then a quote must do."""
@@ -178,6 +184,7 @@ class FeedSession:
         log.info("account %s: epoch %d begins", self.name, self.epoch)
         await self._load_calendar()
         self._look_at_the_clock()
+        self._began_at = clock.monotonic()
         try:
             await run_together(self._duties())
         finally:
@@ -213,11 +220,12 @@ class FeedSession:
         except ENDS_OF_REIGN:
             raise
         except (*DATABASE_AWAY, *REDIS_ERRORS) as error:
-            if not self.counters[f"{name}_away"] % AWAY_LOGGED_EVERY:
+            if not self.counters[f"{name}_away"] % LOGGED_EVERY:
                 log.warning("account %s: %s has to wait (%s)", self.name, name, type(error).__name__)
             self.counters[f"{name}_away"] += 1
         except Exception:
-            log.exception("account %s: %s failed", self.name, name)
+            if not self.counters[f"{name}_failed"] % LOGGED_EVERY:
+                log.exception("account %s: %s failed", self.name, name)
             self.counters[f"{name}_failed"] += 1
 
     async def _renew_lease(self) -> None:
@@ -239,10 +247,14 @@ class FeedSession:
                     await self._nudged.wait()
 
     async def _sync(self) -> None:
-        """Read what changed, plan, write. The clock of `sync_seconds_max` runs from the nudge, else from here."""
+        """Read what changed, plan, write. The clock of `sync_seconds_max` runs from the commit, else from here."""
         self._nudged.clear()
-        noticed_at, self._nudged_at = self._nudged_at or clock.monotonic(), None
-        view = await self._database.run(partial(read_view, self.account_id, self.subscriptions.version))
+        changed_at, self._nudged_at = self._nudged_at or clock.monotonic(), None
+        try:
+            view = await self._database.run(partial(read_view, self.account_id, self.subscriptions.version))
+        except DATABASE_AWAY:
+            self._nudged_at = changed_at  # what waits goes on waiting
+            raise
         self._note_credential(view.credential_version)
         self.subscriptions.want(view.changes)
         plan = self.subscriptions.plan()
@@ -251,9 +263,10 @@ class FeedSession:
                 await self._give_rows(self.subscriptions.without_row(plan))
             finally:
                 self.subscriptions.carry_out(plan)
-            self.sync_times.add(clock.monotonic() - noticed_at)
+            self.sync_times.add(clock.monotonic() - changed_at)
         if any(row.source == Source.CHAIN for row in view.changes.rows):
             self.recentring.reload_soon()
+        await self._seed_from_last_run()
 
     async def _give_rows(self, new: list[int]) -> None:
         """Rows on the board for what is about to be subscribed, with what the last run knew of it."""
@@ -264,7 +277,15 @@ class FeedSession:
         except DATABASE_AWAY:
             ticks = {}
         self.subscriptions.add_to_board(new, ticks)
-        self.counters["seeded"] += await seed_from_last_run(self._redis, self.account_id, self.board, new)
+        self._unseeded.update(new)
+        with suppress(*REDIS_ERRORS):  # asked again after the messages are written
+            await self._seed_from_last_run()
+
+    async def _seed_from_last_run(self) -> None:
+        """Raises REDIS_ERRORS: they are asked for again at the next sync."""
+        if wanted := list(self._unseeded):
+            self.counters["seeded"] += await seed_from_last_run(self._redis, self.account_id, self.board, wanted)
+            self._unseeded.difference_update(wanted)
 
     def _note_credential(self, version: int) -> None:
         """A new credential: those that were refused may dial at once."""
@@ -276,17 +297,21 @@ class FeedSession:
 
     async def _listen(self) -> None:
         """Commands of the channel layer, for as long as Redis has them to give."""
-        layer = get_channel_layer()
         while True:
-            try:
-                self._obey(await layer.receive(f"feed-{self.account_id}"))
-            except REDIS_ERRORS:
+            heard = self.counters["commands"]
+            await self._attempt("commands", self._hear)
+            if self.counters["commands"] == heard:
                 await asyncio.sleep(COMMANDS_RETRY_SECONDS)
+
+    async def _hear(self) -> None:
+        command = await get_channel_layer().receive(f"feed-{self.account_id}")
+        self.counters["commands"] += 1
+        self._obey(command)
 
     def _obey(self, command: dict[str, Any]) -> None:
         kind, index = command.get("type"), command.get("connection")
         if kind == "sync.now":
-            self._nudged_at = self._nudged_at or clock.monotonic()
+            self._nudged_at = min(self._nudged_at or inf, self._committed_at(command.get("at")))
             self._nudged.set()
         elif kind == "reconnect" and isinstance(index, int) and 0 <= index < len(self.connections):
             self.connections[index].reconnect()
@@ -294,6 +319,12 @@ class FeedSession:
             self.comparer.seed(self._everything().tolist())
         else:
             log.warning("account %s: command not understood: %r", self.name, str(command)[:200])
+
+    def _committed_at(self, wall: object) -> float:
+        """The monotonic moment of a commit, from its wall nanoseconds; never before the reign, nor after now."""
+        now = clock.monotonic()
+        age = (clock.wall_nanoseconds() - wall) / NANOSECONDS if isinstance(wall, int) else 0.0
+        return min(now, max(now - age, self._began_at))
 
     # --- watching ------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from redis.asyncio import Redis as AsyncRedis
 
 from feeds import bus
-from feeds.bus import REDIS_ERRORS
 from feeds.core.board import Board
 from feeds.core.subscriptions import Action, Plan, Planner
 from feeds.core.tick import TickFlag
@@ -85,6 +84,7 @@ class Subscriptions:
     def want(self, changes: InterestChanges) -> None:
         if changes.whole:
             self.planner.keep_only({(row.source, row.owner) for row in changes.rows})
+            self._chains.clear()
         for row in changes.rows:
             self.planner.want((row.source, row.owner), row.codes, row.subscription_class, held=row.held)
             if row.source == Source.CHAIN:
@@ -92,13 +92,16 @@ class Subscriptions:
         self.version = changes.version
 
     def plan(self) -> Plan:
-        """Decide, and free the board of what nobody wants any more. `carry_out` follows when the new have rows."""
+        """Decide, and free the board of what nobody wants any more. `carry_out` follows when the new have rows.
+
+        The last that readers hear of those is that they are not to be believed: nobody feeds them.
+        """
         plan = self.planner.plan()
         gone = [code for step in plan.steps for code in step.codes if self.planner.placement(code) is None]
         if gone:
+            self._board.mark(gone, TickFlag.STALE)
             self._before_removal()
             self._board.remove(gone)
-            self._audit.forget(gone)
         return plan
 
     def without_row(self, plan: Plan) -> list[int]:
@@ -121,6 +124,8 @@ class Subscriptions:
             write = line.subscribe if step.action is Action.SUBSCRIBE else line.unsubscribe
             if write(step.codes):
                 self.counters[step.action.lower()] += len(step.codes)
+            if step.action is Action.UNSUBSCRIBE:  # here, for a reconnect since `plan` has asked for them once more
+                self._audit.forget(step.codes)
             if step.gap:
                 self._board.mark(step.codes, TickFlag.GAP)
 
@@ -151,15 +156,13 @@ class Subscriptions:
 async def seed_from_last_run(redis: AsyncRedis, account_id: int, board: Board, codes: Collection[int]) -> int:
     """Give fresh rows the values that Redis kept: previous close and open interest are sent once and never again.
 
-    Returns how many had any. A Redis that is away gives none: packets and quotes will.
+    Returns how many had any.
+
+    Raises:
+        REDIS_ERRORS: Redis is away.
     """
-    if not codes:
-        return 0
-    try:
-        fields = [int(code).to_bytes(8, "little") for code in codes]
-        rows = bus.rows_of(await redis.hmget(bus.board_key(account_id), fields)).copy()
-    except REDIS_ERRORS:
-        return 0
+    fields = [int(code).to_bytes(8, "little") for code in codes]
+    rows = bus.rows_of(await redis.hmget(bus.board_key(account_id), fields)).copy()
     for name in ("flags", "low", "high"):
         rows[name] = 0
     return board.seed(rows)

@@ -11,7 +11,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import connection
 
-from feeds import interest
+from feeds import clock, interest
 from feeds.core.instrument import ExchangeSegment, InstrumentKey
 from feeds.core.subscriptions import Capacity
 from feeds.interest import (
@@ -242,9 +242,12 @@ def test_five_hundred_items_fit_beside_tier_b_and_the_next_that_does_not_is_refu
 def test_the_feed_is_nudged_once_the_change_is_committed(
     account: DhanAccount, redis, django_capture_on_commit_callbacks
 ) -> None:
+    before = clock.wall_nanoseconds()
     with django_capture_on_commit_callbacks(execute=True):
         declare_interest(Source.WATCHLIST, "7", options(1, 2))
-    assert async_to_sync(get_channel_layer().receive)(f"feed-{account.pk}") == {"type": "sync.now"}
+    command = async_to_sync(get_channel_layer().receive)(f"feed-{account.pk}")
+    assert command["type"] == "sync.now"
+    assert before <= command["at"] <= clock.wall_nanoseconds()  # of the commit: what sync is measured from
 
 
 @pytest.mark.usefixtures("small")

@@ -109,6 +109,10 @@ def subscribed(simulator: Simulator) -> list[int]:
     return sorted(code for connection in simulator.feed.connections.values() for code in connection.subscriptions.modes)
 
 
+def stale_codes(redis, account: DhanAccount) -> set[int]:
+    return {code for code, row in board_of(redis, account).items() if row["flags"] & TickFlag.STALE}
+
+
 def is_all_live(redis, account, codes) -> bool:
     board = board_of(redis, account)
     doubts = TickFlag.STALE | TickFlag.SEEDED
@@ -131,6 +135,8 @@ async def test_what_is_wanted_reaches_the_bus_and_what_is_not_leaves_dhan(redis,
             await want(codes[:100])
             await until(lambda: subscribed(simulator) == codes[:100], "200 unsubscribed")
             assert len(board_of(redis, account)) == 300
+            given_up = set(codes[100:])
+            await until(lambda: stale_codes(redis, account) == given_up, "what nobody feeds marked")
         assert not simulator.feed.breaches
         assert not simulator.feed.connections
     assert status_of(redis, account)["state"] == "STOPPED"
@@ -170,6 +176,17 @@ async def test_a_nudge_syncs_at_once(redis, settings):
         await until(lambda: subscribed(simulator) == codes, "subscribed long before the next sync")
 
 
+async def test_sync_is_measured_from_the_commit_within_this_reign(redis, settings):
+    await in_database(make_account)()
+    async with simulated(settings), running_feed() as process:
+        await until(lambda: process.session and process.session.connections[0].is_live, "reigning")
+        session, now = process.session, clock.wall_nanoseconds()
+        session._began_at = clock.monotonic() - 5.0
+        ago = [clock.monotonic() - session._committed_at(now - seconds * 10**9) for seconds in (-60, 0, 2, 60)]
+        assert [round(seconds) for seconds in ago] == [0, 0, 2, 5]
+        assert clock.monotonic() - session._committed_at(None) < 1
+
+
 async def test_commands_reconnect_one_connection_only(redis, settings):
     account = await in_database(make_account)()
     async with simulated(settings) as simulator:
@@ -182,6 +199,21 @@ async def test_commands_reconnect_one_connection_only(redis, settings):
             await until(lambda: process.session.connections[2].reconnects == 1, "a new socket")
             await until(lambda: is_all_live(redis, account, codes) and subscribed(simulator) == codes, "healed")
             assert [connection.reconnects for connection in process.session.connections] == [0, 0, 1, 0, 0]
+
+
+async def test_nothing_is_expected_of_subscriptions_whose_socket_is_gone(redis, settings):
+    await in_database(make_account)()
+    async with simulated(settings) as simulator:
+        simulator.feed.requests_to_ignore = 1000
+        codes = some_codes(simulator, 50)
+        await want(codes)
+        async with running_feed() as process:
+            await until(lambda: process.session and process.session.audit.pending() == set(codes), "all wait")
+            simulator.feed.throttled_until = float("inf")
+            for connection in list(simulator.feed.connections.values()):
+                connection.reset()
+            await until(lambda: not process.session.audit.pending(), "none waits")
+            assert process.session.audit.report()["faults"] == 0
 
 
 async def test_a_second_feed_waits_and_takes_over_when_the_first_stops(redis, settings):
