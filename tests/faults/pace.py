@@ -21,11 +21,13 @@ POLL_SECONDS = 0.01
 FULL_POLL_SECONDS = 0.1
 """At full volume a look at 25,000 rows takes a while, and the feed under test shares this event loop."""
 PATIENCE_SECONDS = 30.0
+FULL_TIMEOUT_SECONDS = 900
+"""Thirty closes in a row wait six minutes for their back-off alone."""
 
 
 def paced(short: float) -> pytest.MarkDecorator:
     """Run a test at `short` times the product's timers in `make test`, and at full length in `make soak`."""
-    full = pytest.param(1.0, marks=pytest.mark.soak, id="full")
+    full = pytest.param(1.0, marks=[pytest.mark.soak, pytest.mark.timeout(FULL_TIMEOUT_SECONDS)], id="full")
     return pytest.mark.parametrize("pace", [pytest.param(short, id="short"), full], indirect=True)
 
 

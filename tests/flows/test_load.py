@@ -88,7 +88,7 @@ def loads(simulator: Simulator) -> list[int]:
     return sorted(connection.subscriptions.count for connection in simulator.feed.connections.values())
 
 
-@pytest.mark.parametrize("changes", [20, pytest.param(1_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("changes", [20, pytest.param(1_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
 async def test_five_hundred_items_beside_all_chains_are_carried_and_what_does_not_fit_is_refused_whole(
     redis, tmp_path, changes
 ):
