@@ -48,6 +48,7 @@ COPY = f"COPY master ({', '.join(COLUMNS)}) FROM STDIN"
 MERGE = f"""
 INSERT INTO feeds_instrument AS known ({", ".join(COLUMNS)}, is_listed, listed_on)
 SELECT {", ".join(COLUMNS)}, TRUE, %(day)s FROM master
+ORDER BY expiry NULLS FIRST, underlying_symbol, code
 ON CONFLICT (code) DO UPDATE SET
   {", ".join(f"{name} = EXCLUDED.{name}" for name in FACTS)}, is_listed = TRUE, listed_on = EXCLUDED.listed_on
 WHERE (known.is_listed, known.listed_on, {", ".join(f"known.{name}" for name in FACTS)})

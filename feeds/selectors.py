@@ -22,6 +22,8 @@ SEARCH_WORDS_LIMIT = 8
 SEARCH_WORD_LENGTH = 32
 PREFIX_LENGTH = 3
 """Shorter words match contracts only when they are the whole word (ce, pe, 24): as prefixes they match everything."""
+CANDIDATES = 5_000
+"""Of more contracts than this the first in the table are ranked: imports write the nearest expiries first."""
 OTHER_SPOTS = 20
 """Shares and indices that merely begin like the query; more would push all contracts off the page."""
 
@@ -54,8 +56,11 @@ ORDER BY symbol = ANY(%(words)s) DESC, starts_with(symbol, %(first)s) DESC, inst
 LIMIT %(limit)s
 """
 CONTRACTS = """
-SELECT code FROM feeds_instrument
-WHERE search_vector @@ to_tsquery('simple', %(query)s) AND is_listed AND expiry >= %(today)s {conditions}
+SELECT code FROM (
+  SELECT code, underlying_symbol, expiry, strike, option_type FROM feeds_instrument
+  WHERE search_vector @@ to_tsquery('simple', %(query)s) AND is_listed AND expiry >= %(today)s {conditions}
+  LIMIT {candidates}
+) AS found
 ORDER BY underlying_symbol = ANY(%(words)s) DESC, option_type <> '', expiry, length(underlying_symbol),
   underlying_symbol, strike, option_type
 LIMIT %(limit)s
@@ -79,7 +84,8 @@ def search(text: str, today: date, limit: int = 50, filters: dict[str, Any] | No
             query = prefix_query(words, shortest_prefix)
             if query and len(codes) < limit:
                 bound = min(most, limit - len(codes))
-                cursor.execute(sql.format(conditions=conditions), parameters | {"query": query, "limit": bound})
+                statement = sql.format(conditions=conditions, candidates=CANDIDATES)
+                cursor.execute(statement, parameters | {"query": query, "limit": bound})
                 codes += [code for (code,) in cursor.fetchall()]
     found = Instrument.objects.in_bulk(codes)
     return [found[code] for code in codes if code in found]
