@@ -243,11 +243,13 @@ class Crowd:
         """Whether every row of every browser was received by the feed after that epoch millisecond."""
         return self.is_complete and all(row["received_at"] > since for row in self.rows())
 
+    def differences(self, truth: dict[str, tuple[int, int]]) -> list[tuple[dict[str, Any], tuple[int, int] | None]]:
+        """The rows of any browser that are not what was sent last, each beside what was."""
+        shown = ((row, truth.get(row["instrument"])) for row in self.rows())
+        return [(row, sent) for row, sent in shown if (row["last_price"], row["volume"]) != sent]
+
     def shows(self, truth: dict[str, tuple[int, int]]) -> bool:
-        """Whether every row of every browser is what was sent last."""
-        return self.is_complete and all(
-            (row["last_price"], row["volume"]) == truth[row["instrument"]] for row in self.rows()
-        )
+        return self.is_complete and not self.differences(truth)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         for browser in self.browsers:
