@@ -346,9 +346,28 @@ def rows_of(values: Sequence[bytes | None]) -> Rows:
     return np.frombuffer(b"".join(v for v in values if v is not None and len(v) == TICK.itemsize), TICK)
 
 
-async def load_board(redis: AsyncRedis, account_id: int) -> Rows:
-    """Every row of the account's hash: what a feed process seeds its board with."""
-    return rows_of(await redis.hvals(board_key(account_id)))
+async def board_pages(redis: AsyncRedis, account_id: int) -> AsyncIterator[Rows]:
+    """The rows of the account's hash, some at a time, so that reading all of them holds nobody up.
+
+    Raises:
+        REDIS_ERRORS: Redis is away.
+    """
+    cursor = 0
+    while True:
+        cursor, fields = await redis.hscan(board_key(account_id), cursor, count=FIELDS_A_CALL)
+        yield rows_of(list(fields.values())).copy()
+        if not cursor:
+            return
+
+
+async def forget_rows(redis: AsyncRedis, account_id: int, codes: Collection[int]) -> None:
+    """Take instruments off the account's board in Redis: they will never be fed again.
+
+    Raises:
+        REDIS_ERRORS: Redis is away.
+    """
+    if len(codes):
+        await redis.hdel(board_key(account_id), *[int(code).to_bytes(8, "little") for code in codes])
 
 
 @lru_cache(maxsize=1)

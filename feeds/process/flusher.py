@@ -106,6 +106,10 @@ class Flusher:
             self._on_packets(packets)
             self._unsent.add(rows, packets)
 
+    def add(self, rows: Rows) -> None:
+        """Rows that are not the board's, for the next batch."""
+        self._unsent.add(rows, rows[:0])
+
     async def flush(self) -> None:
         """One batch, if there is anything to say.
 

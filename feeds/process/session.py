@@ -38,6 +38,7 @@ from feeds.process.comparing import Comparer
 from feeds.process.duties import run_together
 from feeds.process.first_packet import FirstPacketAudit
 from feeds.process.flusher import Flusher
+from feeds.process.leftovers import Leftovers
 from feeds.process.market_hours import MarketHours
 from feeds.process.recentring import Recentring
 from feeds.process.staleness import Staleness
@@ -106,6 +107,7 @@ class FeedSession:
         self.flusher = Flusher(self.board, publisher, timers.heartbeat, self._on_packets, self._everything)
         self.subscriptions = Subscriptions(Planner(limits), self.board, self.audit, self.flusher.collect)
         self.recentring = Recentring(self.account_id, self.board, self._database)
+        self.leftovers = Leftovers(self._redis, self.account_id, self.board, self._database, self.flusher.add)
 
     def _build_dhan(self, credentials: AccountCredentials) -> None:
         """Everything that talks to Dhan."""
@@ -203,6 +205,7 @@ class FeedSession:
             "watch": self._repeat("watch", timers.watch, self._watch),
             "compare": self._repeat("compare", timers.quote_spacing, self._compare),
             "recentre": self._repeat("recentre", timers.sync, self.recentring.follow),
+            "leftovers": self._repeat("leftovers", timers.sync, self._tidy_leftovers),
             "calendar": self._repeat("calendar", CALENDAR_SECONDS, self._load_calendar),
         }
 
@@ -266,6 +269,7 @@ class FeedSession:
             self.sync_times.add(clock.monotonic() - changed_at)
         if any(row.source == Source.CHAIN for row in view.changes.rows):
             self.recentring.reload_soon()
+        self.counters["syncs"] += 1
         await self._seed_from_last_run()
 
     async def _give_rows(self, new: list[int]) -> None:
@@ -292,6 +296,11 @@ class FeedSession:
         if self._credential_version not in (None, version):
             self.governor.nudge()
         self._credential_version = version
+
+    async def _tidy_leftovers(self) -> None:
+        """Not before it is known what is wanted: all the rest is left over."""
+        if self.counters["syncs"]:
+            await self.leftovers.tidy()
 
     # --- commands ------------------------------------------------------------------------------------
 

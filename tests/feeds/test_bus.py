@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from feeds import bus
 from feeds.bus import (
@@ -54,6 +55,10 @@ async def next_event(events: AsyncIterator, *kinds: type) -> object:
                 return event
 
 
+async def load_board(redis: Redis, account_id: int) -> np.ndarray:
+    return np.concatenate([page async for page in bus.board_pages(redis, account_id)])
+
+
 @asynccontextmanager
 async def client():
     redis = bus.async_redis()
@@ -93,7 +98,7 @@ class TestPublishing:
             publisher = TickPublisher(connection, ACCOUNT, epoch=1)
             await publisher.publish(rows(100, 200), 5, 6, whole=True)
             await publisher.publish(rows(250, first_code=2), 7, 8)
-            assert prices(await bus.load_board(connection, ACCOUNT)) == {1: 100, 2: 250}
+            assert prices(await load_board(connection, ACCOUNT)) == {1: 100, 2: 250}
         assert redis.hgetall("board.3.meta") == {b"epoch": b"1", b"sequence": b"2", b"flushed_at": b"8"}
         assert redis.hkeys("board.3") == [(1).to_bytes(8, "little"), (2).to_bytes(8, "little")]
 
@@ -101,7 +106,7 @@ class TestPublishing:
         async with client() as connection:
             everything = rows(*range(25_000))
             await TickPublisher(connection, ACCOUNT, epoch=1).publish(everything, 5, 6, whole=True)
-            stored = await bus.load_board(connection, ACCOUNT)
+            stored = await load_board(connection, ACCOUNT)
         assert np.array_equal(np.sort(stored, order="code"), everything)
 
     async def test_a_lower_epoch_is_fenced_and_writes_nothing(self, redis):
@@ -111,7 +116,7 @@ class TestPublishing:
                 await TickPublisher(connection, ACCOUNT, epoch=1).publish(rows(999), 5, 6)
             with pytest.raises(Fenced):
                 await TickPublisher(connection, ACCOUNT, epoch=1).publish(rows(999), 5, 6, whole=True)
-            assert prices(await bus.load_board(connection, ACCOUNT)) == {1: 100}
+            assert prices(await load_board(connection, ACCOUNT)) == {1: 100}
 
     @pytest.mark.parametrize("lost", ["everything", "the hash alone"])
     async def test_a_lost_board_is_noticed_and_written_whole(self, redis, lost):
@@ -123,7 +128,7 @@ class TestPublishing:
                 await publisher.publish(rows(300), 5, 6)
             assert not redis.exists("board.3")
             await publisher.publish(rows(300, 200), 5, 6, whole=True)
-            assert prices(await bus.load_board(connection, ACCOUNT)) == {1: 300, 2: 200}
+            assert prices(await load_board(connection, ACCOUNT)) == {1: 300, 2: 200}
 
 
 class TestSubscribing:

@@ -374,7 +374,7 @@ async def test_the_feed_outlives_a_redis_that_dies_and_comes_back_empty(settings
 
                     async def published() -> int:
                         try:
-                            return len(await bus.load_board(connection, account.pk))
+                            return len([row async for page in bus.board_pages(connection, account.pk) for row in page])
                         except bus.REDIS_ERRORS:
                             return -1
 
