@@ -15,8 +15,13 @@ def live(request: HttpRequest) -> JsonResponse:
 
 def ready(request: HttpRequest) -> JsonResponse:
     """The process can serve: 200 when PostgreSQL and Redis answer, else 503 and which does not."""
-    answers = {"database": _database_answers(), "redis": _redis_answers()}
+    answers = stores()
     return JsonResponse({"ready": all(answers.values()), **answers}, status=200 if all(answers.values()) else 503)
+
+
+def stores() -> dict[str, bool]:
+    """Which of the stores answer now."""
+    return {"database": _database_answers(), "redis": _redis_answers()}
 
 
 def _database_answers() -> bool:

@@ -19,7 +19,7 @@ PUBLIC: dict[str, Any] = {"authentication_classes": [], "permission_classes": [A
 
 def landing(request: HttpRequest) -> HttpResponse:
     """What a person sees who opens the server's address."""
-    return render(request, "landing.html")
+    return render(request, "landing.html", {"health": health.stores()})
 
 
 api = [
