@@ -29,7 +29,7 @@ from feeds.fanout import web_status
 from feeds.fanout.browsers import Browser
 from feeds.fanout.links import Link, when_daphne_stops
 from feeds.fanout.logins import Admission, Login, closes
-from feeds.fanout.notices import Notice, Reconnected, TopicsChanged, UsersClosed, notices
+from feeds.fanout.notices import Listening, Notice, TopicsChanged, UsersClosed, notices
 from feeds.offload import Offload, Overloaded
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,10 @@ TOPICS_A_TURN = 100
 SNAPSHOTS_A_FRAME = 200
 """More wait for the next frame, so that one greedy browser holds nobody up."""
 ROWS_A_TURN = 5_000
+TABLE_ROWS = 100_000
+"""More rows than this, and those that nothing shows and nobody has fed for days are forgotten: contracts expire."""
+FED_LATELY_MILLISECONDS = 4 * 86_400_000
+"""Longer than a weekend with a holiday."""
 EARLIEST_FLUSH = 0.8
 LATEST_FLUSH = 1.5
 """Flushes follow the feed's batches; these many flush intervals apart at least and at most."""
@@ -110,6 +114,7 @@ class Hub:
         self._gaps = 0
         self._last_topic_id = 0
         self._last_change = 0
+        self._table_limit = TABLE_ROWS
         self._arrived = asyncio.Event()
         self._started_at = clock.wall_nanoseconds() // 1_000_000
         self._tasks: list[asyncio.Task[None]] = []
@@ -319,6 +324,8 @@ class Hub:
             self.feeds.say(event.account_id, "DOWN")
         else:
             self.feeds.say(event.account_id, browser_state(event.status.get("state")))
+        if self.table.size > self._table_limit:
+            self._forget_old_rows()
         self._arrived.set()
 
     def _on_sign_of_life(self, account_id: int) -> None:
@@ -341,6 +348,14 @@ class Hub:
             self._mark_gap(np.concatenate([np.empty(0, np.intp), *touched]))
         else:
             self._on_sign_of_life(event.account_id)
+
+    def _forget_old_rows(self) -> None:
+        """Only between two events of the bus: every slot changes, and with it where each topic finds its rows."""
+        lately = self.table.fed_since(clock.wall_nanoseconds() // 1_000_000 - FED_LATELY_MILLISECONDS)
+        self.table.keep_only(np.concatenate([lately, *(topic.slots for topic in self.topics.values())]))
+        for name in self.topics:
+            self._define(name, self._contents[name])
+        self._table_limit = max(TABLE_ROWS, 2 * self.table.size)
 
     def _mark_gap(self, slots: Slots) -> None:
         is_touched = np.zeros(self.table.size, np.bool_)
@@ -493,7 +508,8 @@ class Hub:
             self._authorised.clear()
             await self._wait_for_loading(notice.names)
             await self._reload(notice.names)
-        elif isinstance(notice, Reconnected):
+        elif isinstance(notice, Listening):
+            self._authorised.clear()
             await self._reload(list(self.topics))
 
     async def _wait_for_loading(self, names: Iterable[str]) -> None:

@@ -31,23 +31,20 @@ class UsersClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconnected:
-    """Redis was away: notices may have been missed."""
+class Listening:
+    """From here on nothing is missed; what was said before may have been, by a Redis or a listener that was away."""
 
 
-Notice = TopicsChanged | UsersClosed | Reconnected
+Notice = Listening | TopicsChanged | UsersClosed
 
 
 async def notices(redis: Redis) -> AsyncIterator[Notice]:
     """Endless; survives Redis, and says so."""
-    connected_before = False
     while True:
         try:
             async with redis.pubsub() as pubsub:
                 await pubsub.subscribe(CHANGED_CHANNEL, CLOSED_CHANNEL)
-                if connected_before:
-                    yield Reconnected()
-                connected_before = True
+                yield Listening()
                 while True:
                     message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
                     notice = read_notice(message) if message else None

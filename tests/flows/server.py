@@ -32,6 +32,7 @@ RATE = "6000"
 READY_SECONDS = 90.0
 TIER_B = 2272
 REFERENCES = 8
+NEVER_SENT = (0, 0)
 ANSWER_SECONDS = 5.0
 REST_SECONDS = 15.0
 CHAINS_A_BROWSER = 4
@@ -135,6 +136,11 @@ class Server:
                 return json.loads(redis.get(keys[0]) or "{}") if keys else {}
         except (RedisError, OSError):
             return {}
+
+    def publish(self, channel: str, message: Any) -> None:
+        """Say something to all web processes."""
+        with Redis.from_url(self.stack.valkey.url) as redis:
+            redis.publish(channel, json.dumps(message))
 
     # --- people
 
@@ -243,9 +249,9 @@ class Crowd:
         """Whether every row of every browser was received by the feed after that epoch millisecond."""
         return self.is_complete and all(row["received_at"] > since for row in self.rows())
 
-    def differences(self, truth: dict[str, tuple[int, int]]) -> list[tuple[dict[str, Any], tuple[int, int] | None]]:
+    def differences(self, truth: dict[str, tuple[int, int]]) -> list[tuple[dict[str, Any], tuple[int, int]]]:
         """The rows of any browser that are not what was sent last, each beside what was."""
-        shown = ((row, truth.get(row["instrument"])) for row in self.rows())
+        shown = ((row, truth.get(row["instrument"], NEVER_SENT)) for row in self.rows())
         return [(row, sent) for row, sent in shown if (row["last_price"], row["volume"]) != sent]
 
     def shows(self, truth: dict[str, tuple[int, int]]) -> bool:
@@ -256,6 +262,10 @@ class Crowd:
             for told in list(browser.listener.snapshots.values()):
                 for instrument, row in zip(told["instruments"], told["rows"], strict=True):
                     yield {"instrument": instrument, **dict(zip(told["columns"], row, strict=True))}
+
+    def names(self) -> set[str]:
+        """The names of the watchlists that are shown."""
+        return {told["details"]["name"] for browser in self.browsers for told in browser.listener.snapshots.values()}
 
     def marks(self) -> dict[ReturningBrowser, tuple[int, int]]:
         """For each browser how often it was opened, and how many gaps it was shown since."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from feeds import clock
+from feeds.topics import CHANGED_CHANNEL
 from terminal.embedded import temporary_data
 from terminal.listeners import Listener, Tally, open_listener
 from tests.faults.clients_fixtures import until
@@ -23,7 +24,9 @@ RECOVERY_SECONDS = 5.0
 DATABASE_RECOVERY_SECONDS = 10.0
 MACHINE_SECONDS = 5.0
 """What two busy cores may add when everything starts at once."""
-EXACT_SECONDS = 10.0
+EXACT_SECONDS = 4.0
+EXACT_TRIES = 3
+MOVING_SECONDS = 10.0
 READY_SECONDS = 60.0
 SYNC_SECONDS = 10.0
 RELEASES = "SELECT attempts, status, report FROM feeds_jobrun WHERE job LIKE 'eod_release.%%' AND status = 'DONE'"
@@ -107,14 +110,20 @@ def recovers(server: Server, crowd: Crowd, fault: Callable[[], None], seconds: f
     fault()
     took = server.wait_until(lambda: crowd.is_fresh(at), seconds + MACHINE_SECONDS, "new prices everywhere")
     server.wait_until(server.tier_b_is_complete, seconds + MACHINE_SECONDS, "Tier B")
-    with server.frozen() as truth:
-        with suppress(TimeoutError):
-            server.wait_until(lambda: crowd.shows(truth), EXACT_SECONDS, "exactly what was sent")
-        assert crowd.differences(truth) == []
+    assert any(shows_exactly(server, crowd) for _ in range(EXACT_TRIES)), crowd.differences(server.sent())[:3]
     moved = clock.wall_nanoseconds() // 1_000_000
-    server.wait_until(lambda: crowd.is_fresh(moved), EXACT_SECONDS, "prices that move")
+    server.wait_until(lambda: crowd.is_fresh(moved), MOVING_SECONDS, "prices that move")
     print(f"{fault.__name__}: right again after {took:.2f} s")
     return took
+
+
+def shows_exactly(server: Server, crowd: Crowd) -> bool:
+    """Whether all browsers come to show what was sent last before everything froze. A chain that follows its ATM at
+    that very moment has contracts that have not ticked yet: then another try."""
+    with server.frozen() as truth, suppress(TimeoutError):
+        server.wait_until(lambda: crowd.shows(truth), EXACT_SECONDS, "exactly what was sent")
+        return True
+    return False
 
 
 def test_valkey_killed_and_restarted_empty(server: Server, crowd: Crowd):
@@ -138,6 +147,16 @@ def test_postgresql_killed(server: Server, crowd: Crowd):
     recovers(server, crowd, kill_postgresql, DATABASE_RECOVERY_SECONDS)
     assert server.rest("GET", "/api/v2/watchlists").status_code == 200
     assert crowd.marks() == before, "prices need no database: nothing was missed, and no gap shown"
+
+
+def test_a_change_that_is_told_while_postgresql_is_away_is_shown_when_it_is_back(server: Server):
+    watchlist = server.rest("POST", "/api/v2/watchlists", {"name": "Before"}).json()["id"]
+    with Crowd(server, 2, [[f"watchlist.{watchlist}"]]) as watching:
+        server.wait_until(lambda: watching.is_complete, READY_SECONDS, "a browser on each replica")
+        server.query("UPDATE watchlists_watchlist SET name = 'After' WHERE id = %s RETURNING id", watchlist)
+        server.stack.postgres.kill()
+        server.publish(CHANGED_CHANNEL, [f"watchlist.{watchlist}"])
+        server.wait_until(lambda: watching.names() == {"After"}, READY_SECONDS, "the new name")
 
 
 def test_feed_killed(server: Server, crowd: Crowd):
