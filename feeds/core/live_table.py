@@ -74,7 +74,7 @@ def columns_of(rows: NDArray[np.void]) -> Matrix:
 
 
 class LiveTable:
-    """Rows by instrument code. A row keeps its slot for ever; `changed_at[slot]` is the flush that changed it last.
+    """Rows by instrument code. A row keeps its slot until `keep_only`; `changed_at[slot]` is its last change's flush.
 
     An instrument that was asked for but never heard of has a row of zeros flagged STALE.
     """
@@ -114,6 +114,21 @@ class LiveTable:
         order = np.argsort(all_codes)
         self._sorted_codes, self._sorted_slots = all_codes[order], all_slots[order]
 
+    def fed_since(self, milliseconds: int) -> Slots:
+        """The slots of rows received since then (epoch ms)."""
+        return np.flatnonzero(self.values[: self.size, COLUMN_INDEX["received_at"]] >= milliseconds)
+
+    def keep_only(self, slots: Slots) -> None:
+        """Forget every other row. All slots are given anew: ask for them again."""
+        kept = np.unique(slots)
+        codes = np.empty(self.size, np.uint64)
+        codes[self._sorted_slots] = self._sorted_codes
+        self.size, codes = len(kept), codes[kept]
+        self.values, self.changed_at = _with_room(self.values[kept]), _with_room(self.changed_at[kept])
+        self._sources = _with_room(self._sources[kept])
+        self._sorted_slots = np.argsort(codes)
+        self._sorted_codes = codes[self._sorted_slots]
+
     def merge(self, rows: NDArray[np.void], flush: int, source: int = 0) -> Slots:
         """Take over TICK rows as changes of this flush; returns the slots changed. The last of equal codes wins.
 
@@ -131,3 +146,9 @@ class LiveTable:
         self.values[slots] = columns_of(rows)
         self.changed_at[slots] = flush
         return slots
+
+
+def _with_room(column: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Never smaller than at first, for growth doubles."""
+    missing = max(FIRST_CAPACITY - len(column), 0)
+    return np.concatenate([column, np.zeros((missing, *column.shape[1:]), np.int64)])

@@ -60,6 +60,25 @@ def test_an_instrument_that_moved_keeps_what_its_new_account_says():
     assert say(1, 103, received_at=12) == 103
 
 
+def test_rows_that_are_not_kept_are_forgotten_and_the_rest_is_found_again():
+    table = LiveTable()
+    rows = ticks(5, 9, 7, 3)
+    rows["last_price"] = [500, 900, 700, 300]
+    rows["received_at"] = np.array([1, 2, 3, 4]) * 1_000_000
+    table.merge(rows, 6)
+    table.keep_only(np.concatenate([table.fed_since(3), table.slots([9])]))
+    assert table.size == 3
+    slots = table.slots([3, 7, 9])
+    assert table.values[slots, COLUMN_INDEX["last_price"]].tolist() == [300, 700, 900]
+    assert table.changed_at[slots].tolist() == [6, 6, 6]
+    forgotten = table.slots([5])
+    assert table.size == 4
+    assert table.values[forgotten, COLUMN_INDEX["last_price"]].tolist() == [0]
+    assert table.values[forgotten, COLUMN_INDEX["flags"]].tolist() == [TickFlag.STALE]
+    many = table.slots(np.arange(100, 10_000))
+    assert len(set(many.tolist()) | set(table.slots([3, 5, 7, 9]).tolist())) == 9_904
+
+
 def test_only_tick_rows_are_taken():
     with pytest.raises(ValueError, match="not TICK rows"):
         LiveTable().merge(np.zeros(1, [("code", "<u8")]), 1)

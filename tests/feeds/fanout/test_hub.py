@@ -254,6 +254,22 @@ async def test_a_browser_that_leaves_while_a_topic_is_loaded_takes_nobody_else_a
     await web.stop()
 
 
+async def test_rows_of_long_ago_are_forgotten_and_no_browser_notices(stage, monkeypatch):
+    monkeypatch.setattr(hub, "TABLE_ROWS", 6)
+    expired = [row(InstrumentKey(stage.keys[1].segment, number), 5) for number in range(9)]
+    for old in expired:
+        old["received_at"] = 1
+    await stage.publish_all()
+    browser = await stage.browser(CHAIN)
+    web = hub.current_hub(None)
+    await stage.feed.publish(*expired)
+    await stage.feed.publish(row(stage.keys[2], 20_000, volume=75))
+    await browser.until(lambda: browser.value(CHAIN, "last_price", 2) == 20_000)
+    assert web.table.size == len(stage.keys)
+    assert [browser.value(CHAIN, "last_price", place) for place in range(5)] == [10_000, 10_001, 20_000, 10_003, 10_004]
+    assert browser.gaps == 0
+
+
 async def test_signing_out_closes_the_sockets_of_that_session_at_once(stage):
     browser = await stage.browser(CHAIN)
     await in_database(lambda: close_sockets(stage.user))
