@@ -20,7 +20,7 @@ from feeds.core.tick import TickFlag
 from feeds.dhan.governor import CredentialsUnavailable
 from feeds.dhan.rest import QUOTES_PER_REQUEST, DhanRest, DhanRestError
 from feeds.process.first_packet import FirstPacketAudit
-from feeds.process.watchdog import InstrumentWatch, trades_missed
+from feeds.process.watchdog import InstrumentWatch, trades_unknown
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,6 @@ Rows = NDArray[np.void]
 
 NAMED_IN_LOG = 5
 NANOSECONDS = 1_000_000_000
-MOMENT_AFTER_ALL = 2**62
-"""Every trade counts as settled: nothing has come at all, so nothing is on its way."""
 
 
 class Comparer:
@@ -43,14 +41,12 @@ class Comparer:
         watch: InstrumentWatch,
         rest: DhanRest,
         send_again: Callable[[Iterable[int]], None],
-        settled_after: float,
     ) -> None:
         self._board = board
         self._audit = audit
         self._watch = watch
         self._rest = rest
         self._send_again = send_again
-        self._settled_after = settled_after
         self._to_seed: dict[int, None] = {}
         self.counters: Counter[str] = Counter()
 
@@ -89,7 +85,7 @@ class Comparer:
     def _judge(self, asked: Collection[int], rows: Rows) -> None:
         """The audit's verdicts, and fresher values where the quote has them. Whom the quotes do not know is missing."""
         rows["flags"] |= np.where(traded_today(rows, clock.exchange_now()), 0, TickFlag.NO_TRADE_YET).astype(np.uint32)
-        unknown = trades_missed(self._board.rows(rows["code"]), rows, MOMENT_AFTER_ALL)
+        unknown = trades_unknown(self._board.rows(rows["code"]), rows)
         asked_at = np.array([self._audit.comparing.get(code, 0) for code in rows["code"].tolist()], np.int64)
         since = asked_at // NANOSECONDS + int(settings.EXCHANGE_CLOCK_OFFSET_SECONDS)
         missed = unknown & (rows["last_traded_at"] > since)
@@ -113,9 +109,8 @@ class Comparer:
         self._board.seed(rows)
 
     def _find_missed(self, rows: Rows) -> None:
-        settled = int(clock.exchange_now().timestamp() - self._settled_after)
-        missed = trades_missed(self._board.rows(rows["code"]), rows, settled)
-        codes = rows["code"][missed].tolist()
+        unknown = trades_unknown(self._board.rows(rows["code"]), rows)
+        codes = self._watch.overdue(rows["code"][unknown].tolist(), clock.monotonic())
         if not codes:
             return
         self._board.mark(codes, TickFlag.STALE)

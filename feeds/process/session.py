@@ -120,14 +120,13 @@ class FeedSession:
             spacing=self.timers.quote_spacing,
             throttled=self.timers.throttled,
         )
-        self.instruments = InstrumentWatch(self.timers.instrument_stale)
+        self.instruments = InstrumentWatch(self.timers.instrument_stale, self.timers.stale_after)
         self.comparer = Comparer(
             self.board,
             self.audit,
             self.instruments,
             self.rest,
             self.subscriptions.send_again,
-            settled_after=self.timers.stale_after,
         )
 
     def _connection(self, index: int) -> Connection:

@@ -76,9 +76,12 @@ class InstrumentWatch:
     first that were never compared or longest ago.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, on_its_way: float) -> None:
+        """`on_its_way`: seconds for which a trade that a quote tells of may still be on its way to us."""
         self._patience = patience
+        self._on_its_way = on_its_way
         self._compared_at: dict[int, float] = {}
+        self._told_at: dict[int, float] = {}
         self.stale: set[int] = set()
         self.found = 0
 
@@ -86,11 +89,22 @@ class InstrumentWatch:
         """Whom to compare now: at most 1,000 of the codes whose age in seconds is beyond patience."""
         silent = codes[ages > self._patience].tolist()
         self.stale.intersection_update(silent)  # who spoke again is well
+        self._told_at = {code: self._told_at[code] for code in silent if code in self._told_at}
         self._compared_at = {code: at for code, at in self._compared_at.items() if now - at <= self._patience}
         return [code for code in silent if code not in self._compared_at][:SUSPECTS_A_ROUND]
 
     def compared(self, codes: list[int], now: float) -> None:
         self._compared_at.update(dict.fromkeys(codes, now))
+
+    def overdue(self, codes: list[int], now: float) -> list[int]:
+        """Quotes tell of trades of these that we were not sent. Returns those of whom one has told before, long enough
+        ago that the packet is on its way no more; the others are suspects again at once, as a busy one's last trade
+        is always a moment old."""
+        for code in codes:
+            self._told_at.setdefault(code, now)
+            if now - self._told_at[code] < self._on_its_way:
+                self._compared_at.pop(code, None)
+        return [code for code in codes if now - self._told_at[code] >= self._on_its_way]
 
     def missed(self, code: int) -> bool:
         """The quote knows trades that we were not sent. Returns whether that is news."""
@@ -101,11 +115,7 @@ class InstrumentWatch:
         return True
 
 
-def trades_missed(ours: NDArray[np.void], quotes: NDArray[np.void], settled_before: int) -> NDArray[np.bool_]:
-    """Whether each quote tells of a trade that our row does not know (rows of the same instruments, in order).
-
-    Trades at or after `settled_before` (seconds since 1970, exchange time) may still be on their way to us.
-    """
+def trades_unknown(ours: NDArray[np.void], quotes: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Whether each quote tells of a trade that our row does not know (rows of the same instruments, in order)."""
     has_grown = (quotes["volume"] != ours["volume"]) | (quotes["volume"] == 0)  # an index has no volume
-    newer = (quotes["last_traded_at"] > ours["last_traded_at"]) & has_grown
-    return np.asarray(newer & (quotes["last_traded_at"] < settled_before), np.bool_)
+    return np.asarray((quotes["last_traded_at"] > ours["last_traded_at"]) & has_grown, np.bool_)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from feeds.core.tick import TICK
-from feeds.process.watchdog import InstrumentWatch, SilenceWatch, trades_missed
+from feeds.process.watchdog import InstrumentWatch, SilenceWatch, trades_unknown
 
 
 def speaking_every(seconds: float, until: float) -> SilenceWatch:
@@ -68,19 +68,19 @@ class TestSilence:
 
 class TestInstruments:
     def test_only_the_long_silent_are_suspects(self):
-        watch = InstrumentWatch(patience=60.0)
+        watch = InstrumentWatch(patience=60.0, on_its_way=4.0)
         codes = np.array([1, 2, 3], np.uint64)
         assert watch.suspects(codes, np.array([59.0, 61.0, np.inf]), now=100.0) == [2, 3]
 
     def test_nobody_is_compared_again_before_the_patience_is_over(self):
-        watch = InstrumentWatch(patience=60.0)
+        watch = InstrumentWatch(patience=60.0, on_its_way=4.0)
         codes, ages = np.array([1], np.uint64), np.array([90.0])
         watch.compared([1], now=100.0)
         assert watch.suspects(codes, ages, now=160.0) == []
         assert watch.suspects(codes, ages, now=160.1) == [1]
 
     def test_a_round_is_bounded_and_the_next_goes_on(self):
-        watch = InstrumentWatch(patience=60.0)
+        watch = InstrumentWatch(patience=60.0, on_its_way=4.0)
         codes, ages = np.arange(1, 2501, dtype=np.uint64), np.full(2500, 90.0)
         seen = []
         for _ in range(3):
@@ -90,7 +90,7 @@ class TestInstruments:
         assert seen == [1000, 1000, 500]
 
     def test_a_stale_one_is_news_once_until_it_speaks(self):
-        watch = InstrumentWatch(patience=60.0)
+        watch = InstrumentWatch(patience=60.0, on_its_way=4.0)
         codes = np.array([1], np.uint64)
         assert watch.missed(1)
         assert not watch.missed(1)
@@ -99,9 +99,24 @@ class TestInstruments:
         watch.suspects(codes, np.array([0.5]), now=1.0)
         assert watch.stale == set()
 
-    def test_only_settled_trades_that_we_do_not_know_are_missed(self):
+    def test_a_trade_that_we_do_not_know_may_be_on_its_way_and_is_asked_about_again_at_once(self):
+        watch = InstrumentWatch(patience=60.0, on_its_way=4.0)
+        codes, ages = np.array([1, 2], np.uint64), np.array([70.0, 70.0])
+        for now, overdue, suspects in ((100.0, [], [1]), (103.9, [], [1]), (104.0, [1], [])):
+            watch.compared([1, 2], now)
+            assert watch.overdue([1], now) == overdue
+            assert watch.suspects(codes, ages, now) == suspects
+
+    def test_a_packet_that_came_after_all_ends_the_suspicion(self):
+        watch = InstrumentWatch(patience=60.0, on_its_way=4.0)
+        codes = np.array([1], np.uint64)
+        assert watch.overdue([1], 100.0) == []
+        watch.suspects(codes, np.array([0.5]), now=101.0)
+        assert watch.overdue([1], 170.0) == []
+
+    def test_trades_are_unknown_when_they_are_newer_and_volume_has_grown(self):
         ours, quotes = np.zeros(4, TICK), np.zeros(4, TICK)
-        ours["last_traded_at"], ours["volume"] = 1_000, 50
-        quotes["last_traded_at"] = [1_000, 1_010, 1_010, 1_099]
-        quotes["volume"] = [50, 60, 50, 60]
-        assert trades_missed(ours, quotes, settled_before=1_090).tolist() == [False, True, False, False]
+        ours["last_traded_at"], ours["volume"] = 1_000, [50, 50, 50, 0]
+        quotes["last_traded_at"] = [1_000, 1_010, 1_010, 1_010]
+        quotes["volume"] = [50, 60, 50, 0]
+        assert trades_unknown(ours, quotes).tolist() == [False, True, False, True]
