@@ -223,7 +223,10 @@ def _positions(header: list[str]) -> dict[str, int]:
 def _split(text: str) -> list[str]:
     """The fields of one line. Quotes are honoured within the line only: a stray one must not swallow the file."""
     text = text.rstrip("\r\n")
-    return next(csv.reader([text]), []) if '"' in text else text.split(",")
+    try:
+        return next(csv.reader([text]), []) if '"' in text else text.split(",")
+    except csv.Error:  # a carriage return within: the number of fields, or what is in them, tells on the line
+        return text.split(",")
 
 
 def _read_line(

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType, OptionType
@@ -242,6 +242,7 @@ def test_a_file_cut_anywhere_in_its_last_line_is_refused(length: int) -> None:
 
 
 @given(st.text(max_size=200))
+@example('"\r0')
 def test_any_line_is_a_row_a_skip_or_an_error_and_never_an_exception(text: str) -> None:
     results = read(text.replace("\n", ""), NIFTY_OPTION)
     assert isinstance(results[-1], MasterRow)
