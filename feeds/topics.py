@@ -7,6 +7,7 @@ may use the ORM: the hub calls them on threads of its own, never on the tick pat
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -45,7 +46,7 @@ class TopicContents:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-class TopicKind:
+class TopicKind(ABC):
     """The topics of one prefix. Subclass it, then `register_topic("watchlist", WatchlistTopics())`.
 
     `name` is the whole topic, `watchlist.7`. `contents` returns None for what does not exist (any more).
@@ -60,8 +61,9 @@ class TopicKind:
         """Whether this user may join. What may not be joined looks the same as what does not exist."""
         return self.open_to_all
 
+    @abstractmethod
     def contents(self, name: str) -> TopicContents | None:
-        raise NotImplementedError
+        """What the topic holds now."""
 
     def contents_of(self, names: Sequence[str]) -> dict[str, TopicContents]:
         """Several at once; a kind that can answer them in one query does so here."""
