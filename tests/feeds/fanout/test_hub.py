@@ -240,8 +240,9 @@ class SlowTopics(topics.TopicKind):
         return topics.TopicContents((), "slow", ())
 
 
-async def test_a_browser_that_leaves_while_a_topic_is_loaded_takes_nobody_else_along(stage):
+async def test_a_browser_that_leaves_while_a_topic_is_loaded_takes_nobody_else_along(stage, monkeypatch):
     kind = SlowTopics()
+    monkeypatch.setattr(topics, "_kinds", dict(topics._kinds))
     topics.register_topic("slow", kind)
     web = hub.Hub(None)
     leaving, staying = (asyncio.create_task(web._load(["slow"])) for _ in range(2))
