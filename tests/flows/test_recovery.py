@@ -25,7 +25,7 @@ DATABASE_RECOVERY_SECONDS = 10.0
 MACHINE_SECONDS = 5.0
 """What two busy cores may add when everything starts at once."""
 EXACT_SECONDS = 4.0
-EXACT_TRIES = 6
+EXACT_TRIES = 3
 MOVING_SECONDS = 10.0
 READY_SECONDS = 60.0
 SYNC_SECONDS = 10.0
