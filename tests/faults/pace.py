@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,14 @@ def paced(short: float) -> pytest.MarkDecorator:
     """Run a test at `short` times the product's timers in `make test`, and at full length in `make soak`."""
     full = pytest.param(1.0, marks=[pytest.mark.soak, pytest.mark.timeout(FULL_TIMEOUT_SECONDS)], id="full")
     return pytest.mark.parametrize("pace", [pytest.param(short, id="short"), full], indirect=True)
+
+
+def seeded(scale: float, *, short: int, full: Iterable[int]) -> pytest.MarkDecorator:
+    """As `paced`, for a test of chance: one seed at `scale` in `make test`, all of `full` at full length in the soak."""
+    soak = [pytest.mark.soak, pytest.mark.timeout(FULL_TIMEOUT_SECONDS)]
+    runs = [pytest.param(1.0, seed, marks=soak, id=f"full-{seed}") for seed in full]
+    short_run = pytest.param(scale, short, id=f"short-{short}")
+    return pytest.mark.parametrize(("pace", "seed"), [short_run, *runs], indirect=["pace"])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from feeds.core.tick import TickFlag
 from feeds.dhan.governor import Cause
 from feeds.simulator.feed import Dial
 from tests.faults.market import NEXT_TOKEN, Market, a_market, renew_token
-from tests.faults.pace import Pace, paced
+from tests.faults.pace import Pace, paced, seeded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,18 +110,10 @@ async def close_again_and_again(market: Market, index: int, kinds: list[int | st
         )
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 21))])
-@pytest.mark.parametrize("pace", [pytest.param(0.06, id="short")], indirect=True)
+@seeded(0.06, short=1, full=range(1, 21))
 async def test_f04_a_sixth_connection_beside_a_half_open_one_ends_in_five_after_few_dials(pace, redis, seed):
     async with a_market(pace, redis, instruments=200) as market:
         await one_half_open_until_five_live(market, random.Random(seed))
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("pace", [pytest.param(1.0, id="full")], indirect=True)
-async def test_f04_at_full_length(pace, redis):
-    async with a_market(pace, redis, instruments=200) as market:
-        await one_half_open_until_five_live(market, random.Random(21))
 
 
 async def one_half_open_until_five_live(market: Market, chance: random.Random) -> None:

@@ -13,7 +13,7 @@ from feeds.dhan import wire
 from feeds.simulator.subscriptions import Subscriptions, parse_request
 from feeds.simulator.switches import Limits, Unconfirmed
 from tests.faults.market import Market, a_market, contracts
-from tests.faults.pace import paced
+from tests.faults.pace import paced, seeded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,8 +102,7 @@ async def test_f12_silence_without_trades_is_no_trade_yet_and_not_a_fault(pace, 
             assert market.reconnects == [0] * 5
 
 
-@pytest.mark.parametrize("seed", [13, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 11))])
-@pytest.mark.parametrize("pace", [pytest.param(0.05, id="short")], indirect=True)
+@seeded(0.05, short=13, full=range(1, 11))
 async def test_f13_however_interest_and_connections_change_dhan_ends_with_exactly_what_is_wanted(pace, redis, seed):
     dice = random.Random(seed)
     async with a_market(pace, redis, instruments=100, rate=6000.0) as market:
