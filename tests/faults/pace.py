@@ -32,7 +32,7 @@ def paced(short: float) -> pytest.MarkDecorator:
 
 
 def seeded(scale: float, *, short: int, full: Iterable[int]) -> pytest.MarkDecorator:
-    """As `paced`, for a test of chance: one seed at `scale` in `make test`, all of `full` at full length in the soak."""
+    """As `paced`, for a test of chance: one seed at `scale` in `make test`, all of `full` at full length in a soak."""
     soak = [pytest.mark.soak, pytest.mark.timeout(FULL_TIMEOUT_SECONDS)]
     runs = [pytest.param(1.0, seed, marks=soak, id=f"full-{seed}") for seed in full]
     short_run = pytest.param(scale, short, id=f"short-{short}")
