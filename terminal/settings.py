@@ -92,6 +92,8 @@ INSTALLED_APPS = [
     "terminal.ops",
     "feeds",
     "watchlists",
+    "rms",
+    "oms",
 ]
 
 MIDDLEWARE = [
@@ -437,6 +439,32 @@ BROWSER_MESSAGE_BYTES = env_integer("BROWSER_MESSAGE_BYTES", 65_536, 1024)
 BROWSER_COMMANDS_PER_SECOND = env_integer("BROWSER_COMMANDS_PER_SECOND", 50, 1)
 TIER_A_ITEMS_PER_USER = env_integer("TIER_A_ITEMS_PER_USER", 0)
 """0: no limit beside the capacity."""
+
+# --- trading ----------------------------------------------------------------------------------------
+
+EXECUTION_SWEEP_SECONDS = timer("EXECUTION_SWEEP_SECONDS", 0.5)
+"""How often the execution process looks for what the bell did not tell."""
+EXECUTION_STALE_SECONDS = timer("EXECUTION_STALE_SECONDS", 5.0)
+"""A price older than this fills nothing and refuses a market order."""
+RISK_WATCH_SECONDS = timer("RISK_WATCH_SECONDS", 1.0)
+"""How often positions are marked and daily losses looked at."""
+ORDERS_PER_SECOND = env_integer("ORDERS_PER_SECOND", 10, 1)
+"""An account's new, changed and cancelled orders in any second on one segment (NSE/INVG/67858)."""
+FUNDS_APPROVAL_RUPEES = env_integer("FUNDS_APPROVAL_RUPEES", 500_000)
+"""Paying in or out more than this needs a second person."""
+MARGIN_RISK_FREE_PERCENT = env_number("MARGIN_RISK_FREE_PERCENT", 5.34)
+SPAN_FILE = env("SPAN_FILE")
+"""A real .spn file, zipped or not: its parameters then replace the approximation for what it lists."""
+STAMP_ROUNDING = env("STAMP_ROUNDING", "RUPEE")
+"""RUPEE as Dhan's page says, or PAISA as one real contract note shows."""
+SQUARE_OFF_AT = {
+    "EQUITY_DERIVATIVES": env("SQUARE_OFF_DERIVATIVES_AT", "15:20"),
+    "CASH": env("SQUARE_OFF_CASH_AT", "15:20"),
+    "CASH_WITH_DERIVATIVES": env("SQUARE_OFF_CASH_WITH_DERIVATIVES_AT", "15:20"),
+    "CASH_WITH_DERIVATIVES_AUCTION": env("SQUARE_OFF_CASH_WITH_DERIVATIVES_AUCTION_AT", "15:10"),
+}
+"""Unconfirmed with Dhan, whose page predates the closing auction. The last: days on which these shares close in one."""
+SQUARE_OFF_MCX_MINUTES_BEFORE_CLOSE = env_integer("SQUARE_OFF_MCX_MINUTES_BEFORE_CLOSE", 15, 1)
 
 # --- logs -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""The venues that an order may be sent to, all of one contract."""
