@@ -111,11 +111,12 @@ def recovers(server: Server, crowd: Crowd, fault: Callable[[], None], seconds: f
     took = server.wait_until(lambda: crowd.is_fresh(at), seconds + MACHINE_SECONDS, "new prices everywhere")
     server.wait_until(server.tier_b_is_complete, seconds + MACHINE_SECONDS, "Tier B")
     for _ in range(EXACT_TRIES):
-        if not (wrong := wrong_when_frozen(server, crowd)):
+        wrong = wrong_when_frozen(server, crowd)
+        moved = clock.wall_nanoseconds() // 1_000_000
+        server.wait_until(lambda moved=moved: crowd.is_fresh(moved), MOVING_SECONDS, "prices that move")
+        if not wrong:
             break
     assert wrong == []
-    moved = clock.wall_nanoseconds() // 1_000_000
-    server.wait_until(lambda: crowd.is_fresh(moved), MOVING_SECONDS, "prices that move")
     print(f"{fault.__name__}: right again after {took:.2f} s")
     return took
 
@@ -123,7 +124,8 @@ def recovers(server: Server, crowd: Crowd, fault: Callable[[], None], seconds: f
 def wrong_when_frozen(server: Server, crowd: Crowd) -> list[object]:
     """What browsers do not come to show of what was sent last before everything froze; empty: all is right.
 
-    A chain that follows its ATM at that very moment has contracts that have not ticked yet: then another try.
+    A chain that follows its ATM at that very moment has contracts that have not ticked yet: then another try, which
+    tells nothing before everything has moved again.
     """
     with server.frozen() as truth:
         with suppress(TimeoutError):
