@@ -1,0 +1,149 @@
+"""The one way an order's status changes: checked against the table, told as an event, written in bulk with its fact."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import orjson
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection, transaction
+
+from oms import facts
+from oms.core.order import OrderStatus, next_status
+from oms.models import Order, OrderEvent
+from rms import facts as account_facts
+from rms import holds
+
+Kind = OrderEvent.Kind
+
+MUTABLE = {
+    "status": "text",
+    "product": "text",
+    "order_type": "text",
+    "quantity": "bigint",
+    "disclosed_quantity": "bigint",
+    "limit_price": "bigint",
+    "trigger_price": "bigint",
+    "protection_price": "bigint",
+    "filled_quantity": "bigint",
+    "filled_value": "bigint",
+    "reason_code": "text",
+    "reason": "text",
+    "triggered": "boolean",
+    "sequence": "integer",
+    "release_at": "timestamptz",
+    "cancel_requested": "boolean",
+    "cancel_requested_by_id": "bigint",
+    "modify_request": "jsonb",
+    "trading_date": "date",
+    "updated_at": "timestamptz",
+}
+"""Every column that an event may change, and how an array of it is read. All are written: the rows are locked."""
+UPDATE = (
+    f"UPDATE oms_order SET {', '.join(f'{name} = v.{name}' for name in MUTABLE)} "  # noqa: S608 - names of our columns
+    f"FROM unnest(%s::bigint[], {', '.join(f'%s::{kind}[]' for kind in MUTABLE.values())}) "
+    f"AS v(id, {', '.join(MUTABLE)}) WHERE oms_order.id = v.id"
+)
+REASON_LENGTH = 200
+UNFILLED_ENDS = frozenset({OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
+"""What remains of an order's hold is given back; a filled one's was posted with its last fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event that waits to be written, and the order as it stands after it."""
+
+    order: Order
+    event: OrderEvent
+
+
+def hold_reference(order_id: int) -> str:
+    """How rms knows the margin of an order."""
+    return f"order.{order_id}"
+
+
+def lock_orders(ids: Collection[int]) -> dict[int, Order]:
+    """The orders by id, locked until the transaction ends. What is to be changed is read here, after the funds rows."""
+    found = Order.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk")
+    return {order.pk: order for order in found}
+
+
+def change(
+    order: Order,
+    kind: str,
+    status: OrderStatus | None = None,
+    *,
+    at: datetime,
+    actor: AbstractBaseUser | None = None,
+    reason_code: str = "",
+    reason: str = "",
+    details: Mapping[str, Any] | None = None,
+    **columns: Any,
+) -> Change:
+    """Let something happen to an order, in memory: `save_changes` writes it.
+
+    `status` None leaves the status; `columns` are further fields of the order, all among MUTABLE. A reason given with
+    a status becomes the order's own. A new order has no status yet (""): it comes from nothing.
+
+    Raises:
+        ImpossibleTransition: the status cannot follow the one it has.
+    """
+    if status is not None:
+        order.status = next_status(OrderStatus(order.status) if order.status else None, status)
+        if reason_code:
+            order.reason_code, order.reason = reason_code, reason[:REASON_LENGTH]
+    for name, value in columns.items():
+        setattr(order, name, value)
+    order.sequence += 1
+    order.updated_at = at
+    event = OrderEvent(
+        account_id=order.account_id, sequence=order.sequence, kind=kind, status=order.status, actor=actor,
+        reason_code=reason_code, reason=reason[:REASON_LENGTH], details=dict(details or {}), at=at,
+    )  # fmt: skip
+    return Change(order, event)
+
+
+def save_changes(changes: Sequence[Change]) -> None:
+    """Write changes in the caller's transaction, under the funds rows of their accounts and the orders' own.
+
+    New orders get their ids. One event each, one ORDER fact for each order as it stands after its last, and the hold
+    of whatever was cancelled, rejected or expired is voided. Browsers hear of it after the commit.
+    """
+    if not changes:
+        return
+    orders = list({each.order.pk or id(each.order): each.order for each in changes}.values())
+    known = [order for order in orders if not order._state.adding]
+    Order.objects.bulk_create([order for order in orders if order._state.adding])
+    _update(known)
+    for each in changes:
+        each.event.order_id = each.order.pk
+    OrderEvent.objects.bulk_create([each.event for each in changes])
+    ended = [order.pk for order in known if order.status in UNFILLED_ENDS]
+    if ended:
+        holds.void([hold_reference(pk) for pk in ended])
+    record_facts([(order.account_id, facts.ORDER, facts.order_body(order)) for order in orders])
+
+
+def record_facts(bodies: Sequence[tuple[int, str, dict[str, Any]]]) -> None:
+    """Facts in this order, and word of them to every hub after the commit."""
+    for account_id, kind, body in bodies:
+        account_facts.record(account_id, kind, body)
+    accounts = sorted({account_id for account_id, _, _ in bodies})
+    transaction.on_commit(partial(account_facts.announce, accounts))
+
+
+def _update(orders: Sequence[Order]) -> None:
+    if not orders:
+        return
+    columns = [[_stored(order, name) for order in orders] for name in MUTABLE]
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, [[order.pk for order in orders], *columns])
+
+
+def _stored(order: Order, name: str) -> Any:
+    value = getattr(order, name)
+    return orjson.dumps(value).decode() if name == "modify_request" and value is not None else value

@@ -1,0 +1,24 @@
+"""The limits that hold for a user on an account: of both, the stricter of each."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from django.db.models import Q
+
+from rms.core.limits import Limits, stricter
+from rms.models import RiskLimits
+
+
+def limits_for(account_id: int, user_id: int | None) -> Limits:
+    """The account's and the user's limits together; without either nothing is limited."""
+    owners = Q(account=account_id) if user_id is None else Q(account=account_id) | Q(user=user_id)
+    rows = [as_value(row) for row in RiskLimits.objects.filter(owners)]
+    if not rows:
+        return Limits()
+    return rows[0] if len(rows) == 1 else stricter(*rows)
+
+
+def as_value(row: RiskLimits) -> Limits:
+    """A row's figures as a value."""
+    return Limits(**{field.name: getattr(row, field.name) for field in fields(Limits)})
