@@ -69,7 +69,16 @@ def run_due(now: datetime | None = None) -> list[JobRun]:
 def catch_up_releases(now: datetime | None = None) -> list[JobRun]:
     """Release what earlier trading days left behind. Call it before Tier A is taken up on a new day."""
     now = now or clock.exchange_now()
-    return _run([job for job in JOBS if job.catches_up], now, _days_missed)
+    return _run([job for job in JOBS if job.name.startswith(EOD_RELEASE)], now, _days_missed)
+
+
+def register(job: Job) -> None:
+    """Add a job to the table, after those that are there; the same name again takes the earlier one's place."""
+    names = [known.name for known in JOBS]
+    if job.name in names:
+        JOBS[names.index(job.name)] = job
+    else:
+        JOBS.append(job)
 
 
 def run_once(
@@ -147,12 +156,12 @@ def _eod_jobs() -> Iterator[Job]:
         )
 
 
-JOBS = (
+JOBS = [
     *_eod_jobs(),
     Job(MASTER_REFRESH, tuple(Exchange), _pre_open, _refresh_master, settings.JOB_MASTER_CLAIM_SECONDS),
     Job(PRE_OPEN_REBUILD, tuple(Exchange), _pre_open, _rebuild, settings.JOB_CLAIM_SECONDS, after=MASTER_REFRESH),
-)
-"""In the order they are run: what a day left behind goes before the next day is built."""
+]
+"""In the order they are run: what a day left behind goes before the next day is built. Others `register` theirs."""
 
 
 # --- deciding -----------------------------------------------------------------------------------
