@@ -7,6 +7,7 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "terminal.settings")
+os.environ.setdefault("DATABASE_POOL_SIZE", "16")  # a request is a thread: without a pool each would connect anew
 django_application = get_asgi_application()  # sets Django up, before anything that uses its models is imported
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402

@@ -143,6 +143,17 @@ WHITENOISE_USE_FINDERS = True
 
 # --- PostgreSQL -------------------------------------------------------------------------------
 
+DATABASE_POOL_SIZE = env_integer("DATABASE_POOL_SIZE", 0)
+"""Connections that the threads of one process share; 0: each opens its own. A web process has 16 (terminal/asgi.py)."""
+POOL_WAIT_SECONDS = 5.0
+
+
+def connection_pool(size: int) -> dict[str, object]:
+    """The OPTIONS that make Django take its connections from a pool."""
+    if not size:
+        return {}
+    return {"pool": {"min_size": 2, "max_size": size, "timeout": POOL_WAIT_SECONDS}}
+
 
 def database(url: str) -> dict[str, object]:
     """A Django database entry from postgresql://user:password@host:port/name; host may be a socket folder.
@@ -161,10 +172,11 @@ def database(url: str) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(query.get("host", parts.hostname or "")),
         "PORT": str(parts.port or query.get("port", "")),
-        # A persistent connection leaks under ASGI (one for each thread that ever served); none is kept.
+        # A persistent connection leaks under ASGI (one for each thread that ever served): only a pool keeps any.
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
+            **connection_pool(DATABASE_POOL_SIZE),
             "connect_timeout": 5,
             "options": "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000",
         },
@@ -448,6 +460,10 @@ EXECUTION_STALE_SECONDS = timer("EXECUTION_STALE_SECONDS", 5.0)
 """A price older than this fills nothing and refuses a market order."""
 RISK_WATCH_SECONDS = timer("RISK_WATCH_SECONDS", 1.0)
 """How often positions are marked and daily losses looked at."""
+HELD_INSTRUMENTS_SECONDS = timer("HELD_INSTRUMENTS_SECONDS", 5.0)
+"""How often instruments without an open order or position are let go."""
+FAILPOINTS = env("FAILPOINTS")
+"""A folder: a process kills itself at a failpoint whose name is a file there. Only beside demo users."""
 ORDERS_PER_SECOND = env_integer("ORDERS_PER_SECOND", 10, 1)
 """An account's new, changed and cancelled orders in any second on one segment (NSE/INVG/67858)."""
 FUNDS_APPROVAL_RUPEES = env_integer("FUNDS_APPROVAL_RUPEES", 500_000)
