@@ -1,0 +1,193 @@
+"""What the matching engine is told of orders, and what it tells of them. Prices are paise, times exchange times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from feeds.core.instrument import ExchangeSegment, InstrumentType
+from oms.core.order import OrderType, Role, Side, Validity
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOrder:
+    """An order as the engine holds it: what is submitted, and what `Engine.order` and `Engine.orders` give back.
+
+    The fields from `filled` on are state. A new order leaves them alone; a book that is restored after a restart
+    gives them as the events told them, and the engine goes on as if nothing had happened.
+    """
+
+    id: int
+    account: int
+    code: int
+    segment: ExchangeSegment
+    side: Side
+    order_type: OrderType
+    quantity: int
+    """Total, fills included. Of an exit that waits: the whole bracket's; from `Activated` on: what may be closed."""
+    limit_price: int | None = None
+    trigger_price: int | None = None
+    validity: Validity = Validity.DAY
+    disclosed_quantity: int = 0
+    instrument_type: InstrumentType = InstrumentType.OPTIDX
+    tick_size: int = 5
+    has_derivatives: bool = True
+    """As `Calendar.phase` has it: since August 2026 shares with and without derivatives keep different hours."""
+    forever: bool = False
+    """Neither the close nor a closing auction ends it; once triggered it is a DAY order like any other."""
+    group: int | None = None
+    role: Role = Role.SINGLE
+    waits: bool = False
+    """An exit whose entry has not filled: neither resting nor watching for its trigger until `Activated`."""
+    trailing_jump: int = 0
+
+    filled: int = 0
+    fills: int = 0
+    """How many trades it has; the next one's number is one more."""
+    triggered: bool = False
+    protection_price: int | None = None
+    """The limit of a market order, from the moment its price was known."""
+    trailing_anchor: int | None = None
+    """The price from which the next `trailing_jump` is counted."""
+    priority: int = 0
+    """Time priority, lower first; 0: the engine gives the next one. Events tell it, so that it can be kept."""
+
+    @property
+    def remaining(self) -> int:
+        return self.quantity - self.filled
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a modification changes; None leaves a thing as it is. `quantity` is the new total, fills included."""
+
+    quantity: int | None = None
+    limit_price: int | None = None
+    trigger_price: int | None = None
+    disclosed_quantity: int | None = None
+    order_type: OrderType | None = None
+    validity: Validity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The order is at the venue: resting, watching for its trigger, or (an exit that waits) held for its entry."""
+
+    order_id: int
+    at: datetime
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Triggered:
+    """A stop's price was seen; it rests at `limit_price` from now on, last in time at that price."""
+
+    order_id: int
+    price: int
+    """The price that triggered it."""
+    limit_price: int
+    at: datetime
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """A market order got the limit that it is matched at."""
+
+    order_id: int
+    limit_price: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    order_id: int
+    quantity: int
+    price: int
+    at: datetime
+    number: int
+    """From 1 within its order: with it the trade's identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    order_id: int
+    reason_code: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    order_id: int
+    reason_code: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    order_id: int
+    code: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Modified:
+    """The order as it stands after a change that was asked for, or that its group's fills brought with them."""
+
+    order_id: int
+    quantity: int
+    limit_price: int | None
+    trigger_price: int | None
+    at: datetime
+    priority: int
+    disclosed_quantity: int = 0
+    order_type: OrderType = OrderType.LIMIT
+    validity: Validity = Validity.DAY
+    by_group: bool = False
+    """Nobody asked: its entry filled further, or the other exit took some of the quantity."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyRefused:
+    order_id: int
+    code: str
+    message: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trailed:
+    """A stop followed the price. Its limit, if it has one, moved by as much."""
+
+    order_id: int
+    trigger_price: int
+    limit_price: int | None
+    trailing_anchor: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """An exit's entry has filled: it is at the venue from now on, for that quantity."""
+
+    order_id: int
+    quantity: int
+    trailing_anchor: int | None
+    at: datetime
+    priority: int
+
+
+EngineEvent = (
+    Accepted
+    | Triggered
+    | Protected
+    | Filled
+    | Cancelled
+    | Expired
+    | Rejected
+    | Modified
+    | ModifyRefused
+    | Trailed
+    | Activated
+)
