@@ -216,6 +216,33 @@ class Position(models.Model):
         ]
 
 
+class PositionChange(models.Model):
+    """What a position took, once for its reference: it is the fold of its rows in order. Rows are only ever added."""
+
+    class Kind(models.TextChoices):
+        TRADE = "TRADE", "Fill of an order"
+        MARK_TO_MARKET = "MARK_TO_MARKET", "Marked to the settlement price: quantity 0"
+        EXPIRY = "EXPIRY", "Closed or opened by an expiry"
+        CONVERSION = "CONVERSION", "From or to another product"
+        DELIVERY = "DELIVERY", "Into or out of holdings"
+
+    account = models.ForeignKey(TradingAccount, on_delete=models.PROTECT, related_name="+", db_index=False)
+    instrument = models.ForeignKey("feeds.Instrument", on_delete=models.PROTECT, related_name="+", db_index=False)
+    product = models.CharField(max_length=8, choices=PRODUCTS)
+    reference = models.CharField(max_length=80, unique=True)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    signed_quantity = models.BigIntegerField()
+    price = models.BigIntegerField(help_text="Paise.")
+    multiplier = models.PositiveIntegerField(default=1)
+    realised = models.BigIntegerField(help_text="By the moving average, before charges.")
+    trading_date = models.DateField()
+    at = models.DateTimeField(help_text="Exchange time.")
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["account", "instrument", "product"], name="position_change_of_position")]
+
+
 class Holding(models.Model):
     """Settled shares of an account."""
 

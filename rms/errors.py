@@ -1,0 +1,49 @@
+"""What risk refuses: closed codes, and a sentence that a person understands."""
+
+from __future__ import annotations
+
+
+class RiskError(Exception):
+    """A refusal; the transaction it was raised in must not commit."""
+
+    code = "INVALID"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class AccountMissing(RiskError):
+    """It does not exist, or is somebody else's: the caller cannot tell which."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such trading account.")
+
+
+class ReferenceTaken(RiskError):
+    """The reference names something else already."""
+
+    code = "REFERENCE_TAKEN"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"{reference} was used for something else.", reference=reference)
+
+
+class InsufficientMargin(RiskError):
+    """A hold would leave less than the account's floor. Details, in paise: required, available, shortfall."""
+
+    code = "INSUFFICIENT_MARGIN"
+
+
+class InsufficientFunds(RiskError):
+    """A withdrawal would leave less than the account's floor. Details, in paise: required, available, shortfall."""
+
+    code = "INSUFFICIENT_FUNDS"
+
+
+class HoldEnded(RiskError):
+    """The hold was posted or voided, for good."""
+
+    code = "HOLD_ENDED"

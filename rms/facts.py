@@ -1,0 +1,138 @@
+"""The outbox: what changed in an account, numbered without a gap, in the transaction that changed it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import connection, transaction
+from psycopg.types.json import Jsonb
+from redis import Redis
+from redis.exceptions import RedisError
+
+from feeds.core.instrument import InstrumentKey
+from rms.core.position import average_price
+from rms.models import AccountFact, Funds, Position
+
+log = logging.getLogger(__name__)
+
+CHANGED_CHANNEL = "facts.changed"
+CHANGED_SECONDS = 1.0
+"""A publish that takes longer is given up: hubs look at the offsets each second anyway."""
+
+FUNDS = "FUNDS"
+POSITION = "POSITION"
+ALERT = "ALERT"
+
+Body = dict[str, Any]
+NewFact = tuple[int, str, Body]
+"""Account id, kind and body."""
+
+RECORD = """
+WITH given AS (
+  SELECT * FROM unnest(%(accounts)s::bigint[], %(kinds)s::text[], %(bodies)s::jsonb[])
+    WITH ORDINALITY AS fact (account_id, kind, body, rank)
+), numbered AS (
+  UPDATE rms_funds AS funds SET fact_offset = funds.fact_offset + new.count
+  FROM (SELECT account_id, count(*) AS count FROM given GROUP BY account_id) AS new
+  WHERE funds.account_id = new.account_id
+  RETURNING funds.account_id, funds.fact_offset - new.count AS before
+)
+INSERT INTO rms_accountfact (account_id, "offset", kind, body)
+SELECT account_id, before + row_number() OVER (PARTITION BY account_id ORDER BY rank), kind, body
+FROM given JOIN numbered USING (account_id)
+RETURNING account_id, "offset"
+"""
+
+
+def record(account_id: int, kind: str, body: Body) -> int:
+    """Add one fact; returns its offset. The caller holds the account's funds lock and announces when all is written."""
+    return record_many([(account_id, kind, body)])[account_id]
+
+
+def record_many(new: Sequence[NewFact]) -> dict[int, int]:
+    """Add facts in the order given, in one statement; returns each account's last offset."""
+    if not new:
+        return {}
+    accounts, kinds, bodies = zip(*new, strict=True)
+    values = {"accounts": list(accounts), "kinds": list(kinds), "bodies": [as_json(body) for body in bodies]}
+    last: dict[int, int] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD, values)
+        for account_id, offset in cursor.fetchall():
+            last[account_id] = max(offset, last.get(account_id, 0))
+    return last
+
+
+def as_json(body: Body) -> Jsonb:
+    """A value for a jsonb array."""
+    return Jsonb(body, dumps=orjson.dumps)
+
+
+def facts_after(account_id: int, offset: int, limit: int) -> list[tuple[int, str, Body]]:
+    """(offset, kind, body) of an account's facts after an offset, oldest first, at most `limit`."""
+    rows = AccountFact.objects.filter(account_id=account_id, offset__gt=offset).order_by("offset")[:limit]
+    return list(rows.values_list("offset", "kind", "body"))
+
+
+# --- telling the hubs ---------------------------------------------------------------------------
+
+
+def announce(account_ids: Iterable[int]) -> None:
+    """After the commit, tell every hub that these accounts have new facts. A lost hint only delays them."""
+    names = [f"account.{account_id}" for account_id in sorted(set(account_ids))]
+    if names:
+        transaction.on_commit(partial(_publish, names))
+
+
+def _publish(names: list[str]) -> None:
+    try:
+        _redis(settings.REDIS_URL).publish(CHANGED_CHANNEL, orjson.dumps(names))
+    except RedisError as error:
+        log.warning("could not tell that %s have new facts: %s", ", ".join(names), error)
+
+
+@lru_cache(maxsize=1)
+def _redis(url: str) -> Redis:
+    return Redis.from_url(url, socket_timeout=CHANGED_SECONDS, socket_connect_timeout=CHANGED_SECONDS)
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+
+def funds_body(funds: Funds) -> Body:
+    """Money in paise."""
+    return {
+        "cash": funds.cash,
+        "held_margin": funds.held_margin,
+        "used_margin": funds.used_margin,
+        "available": funds.available,
+        "floor": funds.floor,
+        "deficit": funds.deficit,
+    }
+
+
+def position_body(position: Position, multiplier: int | None = None) -> Body:
+    """Money in paise, the average price rounded to one. Without a multiplier the instrument's is read."""
+    units = position.instrument.multiplier if multiplier is None else multiplier
+    average = average_price(position.signed_quantity, position.open_cost, units)
+    return {
+        "instrument": str(InstrumentKey.from_code(position.instrument_id)),
+        "product": position.product,
+        "quantity": position.signed_quantity,
+        "average_price": None if average is None else round(average),
+        "open_cost": position.open_cost,
+        "multiplier": units,
+        "realised_pnl": position.realised_pnl,
+        "day_buy_quantity": position.day_buy_quantity,
+        "day_buy_value": position.day_buy_value,
+        "day_sell_quantity": position.day_sell_quantity,
+        "day_sell_value": position.day_sell_value,
+        "carried_quantity": position.carried_quantity,
+        "carried_price": position.carried_price,
+        "trading_date": position.trading_date.isoformat(),
+    }

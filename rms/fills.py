@@ -1,0 +1,298 @@
+"""What fills do to an account: positions, cash, holds and used margin, in a few statements for any number of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Sum
+from psycopg.types.json import Jsonb
+
+from feeds.core.instrument import InstrumentType
+from rms import facts, holds, ledger, margin
+from rms.core.position import Effect, PositionState, apply_fill, average_price, mark_to, start_day
+from rms.core.product import Product, Style, style_of
+from rms.holds import Posting
+from rms.ledger import Book, FundsChange, Movement
+from rms.market import Market, NoMarketData
+from rms.models import MarginGroup, Position, PositionChange, Transfer
+
+log = logging.getLogger(__name__)
+
+Kind = PositionChange.Kind
+
+TRANSFER_KINDS = {Kind.MARK_TO_MARKET: Transfer.Kind.MARK_TO_MARKET, Kind.EXPIRY: Transfer.Kind.EXPIRY}
+"""How the money of a change is called in the ledger; the rest are trades."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One change of one position. Quantity in units (lots on MCX), positive bought; price in paise; `at` exchange time.
+
+    A MARK_TO_MARKET has no quantity: what is open is settled at the price. After it the hold binds `hold_left` paise;
+    with nothing left it has ended, unless it stays (`hold_stays`) because it may be resized later.
+    """
+
+    account_id: int
+    code: int
+    product: str
+    signed_quantity: int
+    price: int
+    multiplier: int
+    reference: str
+    trading_date: date
+    at: datetime
+    hold_reference: str = ""
+    hold_left: int = 0
+    hold_stays: bool = False
+    kind: PositionChange.Kind = Kind.TRADE
+
+
+@dataclass(frozen=True, slots=True)
+class FillEffect:
+    """What one fill came to. A repeated one: nothing."""
+
+    fill: Fill
+    realised: int = 0
+    closed_quantity: int = 0
+    opened_quantity: int = 0
+    repeated: bool = False
+
+
+class PositionKey(NamedTuple):
+    account_id: int
+    code: int
+    product: str
+
+
+class GroupKey(NamedTuple):
+    account_id: int
+    group: str
+
+
+STATE_COLUMNS = tuple(column.name for column in fields(PositionState))
+
+
+def record_fills(fills: Sequence[Fill], market: Market) -> list[FillEffect]:
+    """Let fills happen, in their order. The caller is in a transaction and has locked the accounts (`ledger.lock`).
+
+    A reference that was recorded already changes nothing. A fill always posts: an account that it takes below its
+    floor is marked a deficit. FUNDS and POSITION facts are recorded; the caller announces the accounts.
+    """
+    fresh = _fresh(fills)
+    positions = _positions(fresh)
+    effects = {fill.reference: _apply(fill, positions[_key(fill)]) for fill in fresh}
+    _save_positions(positions.values())
+    _save_changes(fresh, effects)
+    changes = _move_money(fresh, effects, market)
+    _release_holds(fresh, changes)
+    touched = {_group(fill, market): fill.trading_date for fill in fresh}
+    for account_id, used in _recompute(touched, market).items():
+        changes[account_id].used = used
+    ledger.change_funds(changes)
+    _record_positions(fresh, positions)
+    return [_effect(fill, effects.get(fill.reference)) for fill in fills]
+
+
+def _effect(fill: Fill, effect: Effect | None) -> FillEffect:
+    if effect is None:
+        return FillEffect(fill, repeated=True)
+    return FillEffect(fill, effect.realised, effect.closed_quantity, effect.opened_quantity)
+
+
+def _key(fill: Fill) -> PositionKey:
+    return PositionKey(fill.account_id, fill.code, fill.product)
+
+
+def _group(fill: Fill, market: Market) -> GroupKey:
+    return GroupKey(fill.account_id, margin.group_of(market.instrument(fill.code)))
+
+
+def _fresh(fills: Sequence[Fill]) -> list[Fill]:
+    """The first of each reference that was not recorded yet."""
+    first = {fill.reference: fill for fill in reversed(fills)}
+    known = set(PositionChange.objects.filter(reference__in=list(first)).values_list("reference", flat=True))
+    return [fill for fill in fills if first[fill.reference] is fill and fill.reference not in known]
+
+
+# --- positions ----------------------------------------------------------------------------------
+
+
+def _positions(fills: Sequence[Fill]) -> dict[PositionKey, Position]:
+    """The position of each fill as it is, locked by id, or as one that is flat."""
+    days = {_key(fill): fill.trading_date for fill in fills}
+    rows = Position.objects.select_for_update().filter(
+        account_id__in={key.account_id for key in days}, instrument_id__in={key.code for key in days}
+    )
+    stored = {PositionKey(row.account_id, row.instrument_id, row.product): row for row in rows.order_by("pk")}
+    return {
+        key: stored.get(key)
+        or Position(account_id=key.account_id, instrument_id=key.code, product=key.product, trading_date=day)
+        for key, day in days.items()
+    }
+
+
+def _apply(fill: Fill, position: Position) -> Effect:
+    """Change the position in memory."""
+    state = state_of(position)
+    if fill.trading_date > position.trading_date:
+        state = start_day(state, round(average_price(state.signed_quantity, state.open_cost, fill.multiplier) or 0))
+        position.trading_date = fill.trading_date
+    if fill.kind == Kind.MARK_TO_MARKET:
+        state, effect = mark_to(state, fill.price, fill.multiplier)
+    else:
+        state, effect = apply_fill(state, fill.signed_quantity, fill.price, fill.multiplier)
+    for column in STATE_COLUMNS:
+        setattr(position, column, getattr(state, column))
+    return effect
+
+
+def state_of(position: Position) -> PositionState:
+    return PositionState(**{column: getattr(position, column) for column in STATE_COLUMNS})
+
+
+POSITION_COLUMNS = ("account_id", "instrument_id", "product", *STATE_COLUMNS, "trading_date")
+POSITION_TYPES = ("bigint", "bigint", "text", *["bigint"] * len(STATE_COLUMNS), "date")
+SAVE_POSITIONS = """
+INSERT INTO rms_position ({columns}) SELECT * FROM unnest({arrays})
+ON CONFLICT (account_id, instrument_id, product) DO UPDATE SET {updates}
+""".format(
+    columns=", ".join(POSITION_COLUMNS),
+    arrays=", ".join(f"%s::{kind}[]" for kind in POSITION_TYPES),
+    updates=", ".join(f"{column} = excluded.{column}" for column in POSITION_COLUMNS[3:]),
+)
+
+CHANGE_COLUMNS = (
+    "account_id", "instrument_id", "product", "reference", "kind", "signed_quantity", "price", "multiplier",
+    "realised", "trading_date", "at",
+)  # fmt: skip
+CHANGE_TYPES = (
+    "bigint", "bigint", "text", "text", "text", "bigint", "bigint", "integer", "bigint", "date", "timestamptz",
+)  # fmt: skip
+SAVE_CHANGES = """
+INSERT INTO rms_positionchange ({columns})
+SELECT {columns} FROM unnest({arrays}) WITH ORDINALITY AS change ({columns}, rank) ORDER BY rank
+""".format(columns=", ".join(CHANGE_COLUMNS), arrays=", ".join(f"%s::{kind}[]" for kind in CHANGE_TYPES))
+
+
+def _save_positions(positions: Collection[Position]) -> None:
+    rows = [[getattr(position, column) for column in POSITION_COLUMNS] for position in positions]
+    _write(SAVE_POSITIONS, rows)
+
+
+def _save_changes(fills: Sequence[Fill], effects: dict[str, Effect]) -> None:
+    rows = [
+        (
+            fill.account_id,
+            fill.code,
+            fill.product,
+            fill.reference,
+            str(fill.kind),
+            fill.signed_quantity,
+            fill.price,
+            fill.multiplier,
+            effects[fill.reference].realised,
+            fill.trading_date,
+            fill.at,
+        )  # fmt: skip
+        for fill in fills
+    ]
+    _write(SAVE_CHANGES, rows)
+
+
+def _write(statement: str, rows: Sequence[Sequence[object]]) -> None:
+    """One statement for all rows, given as one array a column."""
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _record_positions(fills: Sequence[Fill], positions: dict[PositionKey, Position]) -> None:
+    """One fact for each position that changed, as it is now."""
+    multipliers = {_key(fill): fill.multiplier for fill in fills}
+    facts.record_many(
+        [
+            (key.account_id, facts.POSITION, facts.position_body(positions[key], multiplier))
+            for key, multiplier in multipliers.items()
+        ]
+    )
+
+
+# --- money --------------------------------------------------------------------------------------
+
+
+def cash_of(fill: Fill, effect: Effect, style: Style) -> int:
+    """What a fill moves into the account's cash, in paise: the whole value of what is paid, or the profit realised."""
+    if style is Style.PAID:
+        return -fill.signed_quantity * fill.price * fill.multiplier
+    return effect.realised
+
+
+def _move_money(fills: Sequence[Fill], effects: dict[str, Effect], market: Market) -> dict[int, FundsChange]:
+    """Post the transfers; returns what they add to each account's cash. An account without any is there too."""
+    changes = {fill.account_id: FundsChange() for fill in fills}
+    movements = []
+    for fill in fills:
+        style = style_of(InstrumentType(market.instrument(fill.code).instrument_type), Product(fill.product))
+        amount = cash_of(fill, effects[fill.reference], style)
+        if amount:
+            changes[fill.account_id].cash += amount
+            movements.append(_movement(fill, amount))
+    ledger.post_movements(movements)
+    return changes
+
+
+def _movement(fill: Fill, amount: int) -> Movement:
+    return Movement(
+        reference=f"{fill.kind.lower()}.{fill.reference}",
+        kind=TRANSFER_KINDS.get(fill.kind, Transfer.Kind.TRADE),
+        account_id=fill.account_id,
+        amount=amount,
+        against=Book.TRADING,
+        trading_date=fill.trading_date,
+    )
+
+
+def _release_holds(fills: Sequence[Fill], changes: dict[int, FundsChange]) -> None:
+    """The last fill of a hold in this step says what it still binds."""
+    postings = {fill.hold_reference: Posting(fill.hold_left, fill.hold_stays) for fill in fills if fill.hold_reference}
+    for account_id, freed in holds.release_posted(postings).items():
+        changes[account_id].held -= freed
+
+
+# --- margin groups ------------------------------------------------------------------------------
+
+SAVE_GROUPS = """
+INSERT INTO rms_margingroup (account_id, "group", used_margin, details)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::jsonb[])
+ON CONFLICT (account_id, "group") DO UPDATE SET used_margin = excluded.used_margin, details = excluded.details
+"""
+
+
+def refresh_margins(touched: Iterable[GroupKey], market: Market, on: date) -> None:
+    """Compute margin groups anew, as prices or parameters moved. The accounts are locked; it always posts."""
+    used = _recompute(dict.fromkeys(touched, on), market)
+    ledger.change_funds({account_id: FundsChange(used=total) for account_id, total in used.items()})
+
+
+def _recompute(touched: dict[GroupKey, date], market: Market) -> dict[int, int]:
+    """Write each group as it is now; returns each account's sum over all of its groups."""
+    _write(SAVE_GROUPS, [row for key, on in touched.items() if (row := _group_row(key, market, on))])
+    accounts = {key.account_id for key in touched}
+    groups = MarginGroup.objects.filter(account_id__in=accounts).values_list("account_id")
+    return dict(groups.annotate(total=Sum("used_margin")).order_by())
+
+
+def _group_row(key: GroupKey, market: Market, on: date) -> tuple[int, str, int, Jsonb] | None:
+    """None: a price is wanting, so the group binds what it did. What happened must post all the same."""
+    try:
+        used, details = margin.used_margin(key.account_id, key.group, market, on)
+    except NoMarketData as error:
+        log.warning("the margin of %s in account %d stays as it was: %s", key.group, key.account_id, error)
+        return None
+    return (key.account_id, key.group, used, facts.as_json(details))
