@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -32,6 +32,10 @@ User = AbstractBaseUser | AnonymousUser
 CHANGED_CHANNEL = "topics.changed"
 CHANGED_SECONDS = 1.0
 """A publish that takes longer is given up: a topic's change never holds up the request that made it."""
+FACTS_CHANNEL = "facts.changed"
+"""A JSON list of topic names that have new facts. Only a hint: hubs also look by themselves."""
+VALUES_CHANNEL = "account.values"
+"""A JSON object, topic name -> [kind, body]: values that replace each other, such as `["PNL", {...}]`."""
 CHAIN_ROWS_LIMIT = 1000
 """An underlying lists a few hundred strikes an expiry at most; more would be a wrong import."""
 
@@ -44,6 +48,8 @@ class TopicContents:
     kind: str
     columns: tuple[str, ...] = TOP_COLUMNS
     details: Mapping[str, Any] = field(default_factory=dict)
+    offset: int | None = None
+    """Of a topic with facts: the last fact that the details already tell of."""
 
 
 class TopicKind(ABC):
@@ -71,6 +77,24 @@ class TopicKind(ABC):
         return {name: contents for name, contents in found.items() if contents is not None}
 
 
+class Fact(NamedTuple):
+    """One numbered thing that happened in a topic; numbers have no holes and commit in their order."""
+
+    offset: int
+    kind: str
+    body: Mapping[str, Any]
+
+
+class FactTopicKind(TopicKind):
+    """A topic that besides rows holds numbered facts, each sent once and in order. Its contents say their `offset`,
+    read in one piece with the details. A fact whose body names an `instrument` that the topic does not show has the
+    contents read again."""
+
+    @abstractmethod
+    def facts_after(self, wanted: Mapping[str, int], limit: int) -> dict[str, list[Fact]]:
+        """For each name the facts after its offset, in order, at most `limit` of each; one query for all."""
+
+
 _kinds: dict[str, TopicKind] = {}
 
 
@@ -96,6 +120,23 @@ def contents_of(names: Iterable[str]) -> dict[str, TopicContents]:
     return found
 
 
+def has_facts(name: str) -> bool:
+    return isinstance(kind_of(name), FactTopicKind)
+
+
+def facts_after(wanted: Mapping[str, int], limit: int) -> dict[str, list[Fact]]:
+    """The facts of each topic after its offset, one call a kind."""
+    by_kind: dict[FactTopicKind, dict[str, int]] = {}
+    for name, offset in wanted.items():
+        kind = kind_of(name)
+        if isinstance(kind, FactTopicKind):
+            by_kind.setdefault(kind, {})[name] = offset
+    found: dict[str, list[Fact]] = {}
+    for kind, its_wanted in by_kind.items():
+        found.update(kind.facts_after(its_wanted, limit))
+    return found
+
+
 def authorised(user: User, names: Iterable[str]) -> set[str]:
     """Those of the topics that this user may join."""
     return {name for name in names if (kind := kind_of(name)) is not None and kind.authorise(user, name)}
@@ -106,15 +147,24 @@ def _redis(url: str) -> Redis:
     return Redis.from_url(url, socket_timeout=CHANGED_SECONDS, socket_connect_timeout=CHANGED_SECONDS)
 
 
+def _tell(channel: str, message: Sequence[str] | Mapping[str, Any]) -> None:
+    try:
+        _redis(settings.REDIS_URL).publish(channel, orjson.dumps(message))
+    except (RedisError, OSError) as error:
+        log.warning("%s: Redis is away (%s), not told: %s", channel, type(error).__name__, ", ".join(message)[:200])
+
+
 def changed(*names: str) -> None:
     """Tell every web process that these topics hold something else now. Call it after the commit.
 
     A hub that could not be told (Redis was away) reads its topics again when Redis is back.
     """
-    try:
-        _redis(settings.REDIS_URL).publish(CHANGED_CHANNEL, orjson.dumps(names))
-    except (RedisError, OSError) as error:
-        log.warning("topics changed while Redis is away (%s): %s", type(error).__name__, ", ".join(names)[:200])
+    _tell(CHANGED_CHANNEL, names)
+
+
+def values_changed(values: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
+    """Tell every web process the newest values of topics: `{"account.3": ("PNL", {...})}`. What is lost is lost."""
+    _tell(VALUES_CHANNEL, values)
 
 
 class InstrumentTopics(TopicKind):

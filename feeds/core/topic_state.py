@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from feeds.core.fact_log import FactLog
 from feeds.core.instrument import InstrumentKey
 from feeds.core.live_table import COLUMN_INDEX, LiveTable, Slots
 
@@ -29,6 +30,11 @@ class TopicState:
         self.sequence = 0
         self.changed_at = 0  # the flush of the last change
         self.slots: Slots = np.empty(0, np.intp)
+        self.instruments: frozenset[str] = frozenset()
+        self.offset: int | None = None  # the last fact that the details tell of; None: it has no facts
+        self.facts = FactLog(0)
+        self.value = ""
+        self.value_at = 0  # the flush that first tells the value
         self._head: dict[str, Any] = {}
         self._columns: Slots = np.empty(0, np.intp)
         self._changes: list[int] = []  # flushes of the changes after the first `_forgotten`
@@ -44,8 +50,13 @@ class TopicState:
         columns: Sequence[str],
         details: Mapping[str, Any],
         table: LiveTable,
+        offset: int | None = None,
     ) -> None:
-        """Say what the topic holds from now on. Whoever is on it needs a snapshot."""
+        """Say what the topic holds from now on. Whoever is on it needs a snapshot, if its rows are others."""
+        if offset is not None and self.offset is None:
+            self.facts = FactLog(offset)
+        self.offset = offset
+        self.instruments = frozenset(str(key) for key in instruments)
         self._head = {
             "topic": self.name,
             "id": self.id,
@@ -54,6 +65,8 @@ class TopicState:
             "instruments": [str(key) for key in instruments],
             "details": details,
         }
+        if offset is not None:
+            self._head["offset"] = offset
         self._columns = np.array([COLUMN_INDEX[name] for name in columns], np.intp)
         self.slots = table.slots([key.code for key in instruments])
         self._forget_texts()
@@ -95,6 +108,16 @@ class TopicState:
         values[:, 0] = rows
         values[:, 1:] = table.values[self.slots[rows][:, None], self._columns]
         return f"[{self.id},{start},{self.sequence},{json_rows(values)}]"
+
+    def set_value(self, kind: str, body: Mapping[str, Any], flush: int) -> None:
+        """A value that replaces the one before; told from this flush on."""
+        text = orjson.dumps([kind, body]).decode()
+        self.value, self.value_at = f'{{"topic":"{self.name}","id":{self.id},"values":[{text}]}}', flush
+
+    def facts_part(self, after: int, until: int) -> tuple[str, int]:
+        """The next facts after an offset as a part, and how far it reaches. The log must still hold them."""
+        text, last = self.facts.text(after, until)
+        return f'{{"topic":"{self.name}","id":{self.id},"facts":[{text}],"from":{after},"to":{last}}}', last
 
     def snapshot_part(self, epoch: str, gap: bool, table: LiveTable) -> str:
         part = self._snapshots.get(gap)

@@ -26,6 +26,7 @@ class Browser:
         self.rate = settings.BROWSER_RATE_LIMIT
         self.topics: frozenset[TopicState] = frozenset()
         self.needs_snapshot: dict[TopicState, bool] = {}  # topic -> whether a gap is the reason
+        self.fact_offsets: dict[TopicState, int] = {}  # the last fact it was told, of topics it has a snapshot of
         self.position = 0
         self.feeds_version = 0
         self.sent_at = clock.monotonic()
@@ -37,6 +38,13 @@ class Browser:
         """Whether this flush is one of the browser's: slower browsers share theirs, so that parts are shared too."""
         every = round(1 / (self.rate * settings.FEED_FLUSH_SECONDS))
         return every <= 1 or flush % every == 0
+
+    def is_behind_facts(self) -> bool:
+        return any(topic.facts.offset > told for topic, told in self.fact_offsets.items())
+
+    def may_have_snapshot(self, topic: TopicState) -> bool:
+        """A snapshot tells of everything up to its offset: whoever follows the facts gets those before it first."""
+        return self.fact_offsets.get(topic, topic.offset) == topic.offset
 
     def may_send(self, now: float) -> bool:
         return not self.link.closed and self.window.may_send(now) and self.link.has_room()

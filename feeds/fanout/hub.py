@@ -12,7 +12,7 @@ import logging
 import random
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -22,14 +22,24 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from feeds import bus, clock, topics
+from feeds.core.fact_log import KEPT
 from feeds.core.live_table import LiveTable, Slots
 from feeds.core.protocol import CloseCode, ErrorCode, error_text, json_text
 from feeds.core.topic_state import TopicIndex, TopicState
 from feeds.fanout import web_status
 from feeds.fanout.browsers import Browser
+from feeds.fanout.facts import FACTS_A_READ, FACTS_SECONDS, FactTexts, read_facts
 from feeds.fanout.links import Link, when_daphne_stops
 from feeds.fanout.logins import Admission, Login, closes
-from feeds.fanout.notices import Listening, Notice, TopicsChanged, UsersClosed, notices
+from feeds.fanout.notices import (
+    FactsChanged,
+    Listening,
+    Notice,
+    TopicsChanged,
+    UsersClosed,
+    ValuesChanged,
+    notices,
+)
 from feeds.offload import Offload, Overloaded
 
 log = logging.getLogger(__name__)
@@ -116,6 +126,9 @@ class Hub:
         self._last_change = 0
         self._table_limit = TABLE_ROWS
         self._arrived = asyncio.Event()
+        self._facts_hinted: set[str] = set()
+        self._outdated: set[str] = set()  # topics whose contents must be read again because of facts
+        self._facts_wanted = asyncio.Event()
         self._started_at = clock.wall_nanoseconds() // 1_000_000
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -123,7 +136,7 @@ class Hub:
 
     def start(self) -> None:
         work = (self._read_bus, self._flush_forever, self._watch_browsers, self._watch_logins)
-        work += (self._read_notices, self._tell_status)
+        work += (self._read_notices, self._follow_facts, self._tell_status)
         self._tasks = [asyncio.create_task(forever(step), name=step.__name__) for step in work]
         when_daphne_stops(self._say_restarting)
 
@@ -206,6 +219,9 @@ class Hub:
             return  # it left meanwhile
         joined = [self.topics[name] for name in names]
         browser.needs_snapshot.update(dict.fromkeys(joined, False))
+        for topic in joined:
+            browser.fact_offsets.pop(topic, None)
+            self._renew_if_old(topic)
         self._set_topics(browser, browser.topics | frozenset(joined))
         await self._serve(browser)
 
@@ -216,6 +232,7 @@ class Hub:
     def _set_topics(self, browser: Browser, wanted: frozenset[TopicState]) -> None:
         for topic in browser.topics - wanted:
             browser.needs_snapshot.pop(topic, None)
+            browser.fact_offsets.pop(topic, None)
             self._audience[topic].discard(browser)
             if not self._audience[topic]:
                 self._empty_since[topic] = clock.monotonic()
@@ -265,7 +282,9 @@ class Hub:
             self._audience[topic] = set()
             self._empty_since[topic] = clock.monotonic()
         self._contents[name] = contents
-        topic.define(contents.kind, contents.instruments, contents.columns, contents.details, self.table)
+        topic.define(
+            contents.kind, contents.instruments, contents.columns, contents.details, self.table, contents.offset
+        )
         self._index = None
 
     async def _reload(self, names: Collection[str]) -> None:
@@ -280,14 +299,17 @@ class Hub:
             if name not in found:
                 await self._drop(self.topics[name])
             elif found[name] != self._contents[name]:
+                shows_others = not has_same_rows(found[name], self._contents[name])
                 self._define(name, found[name])
-                self._call_for_snapshots(self.topics[name], gap=False)
+                if shows_others or not topics.has_facts(name):  # else the facts tell what changed
+                    self._call_for_snapshots(self.topics[name], gap=False)
         self._arrived.set()
 
     def _call_for_snapshots(self, topic: TopicState, gap: bool) -> None:
         topic.mark_changed(self.flush)
         for browser in self._audience[topic]:
             browser.needs_snapshot[topic] = gap or browser.needs_snapshot.get(topic, False)
+        self._renew_if_old(topic)
 
     async def _drop(self, topic: TopicState) -> None:
         text = error_text(ErrorCode.TOPIC_GONE, "this topic is no more", topic=topic.name)
@@ -303,6 +325,63 @@ class Hub:
         del self.topics[topic.name], self._audience[topic], self._contents[topic.name]
         self._empty_since.pop(topic, None)
         self._index = None
+
+    # --- facts: numbered, from the database, each once and in order
+
+    async def _follow_facts(self) -> None:
+        """Read new facts when told of some, and each second whatever was told: a hint may be lost."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._facts_wanted.wait(), FACTS_SECONDS)
+            hinted = self._facts_hinted if self._facts_wanted.is_set() else set(self.topics)
+            self._facts_wanted.clear()
+            self._facts_hinted = set()
+            await self._read_facts(hinted)
+            await self._renew_contents()
+
+    async def _read_facts(self, names: Iterable[str]) -> None:
+        """All new facts of these topics, those of many accounts in one query."""
+        behind = set(names)
+        while wanted := {name: self.topics[name].facts.offset for name in behind if self._shows_facts(name)}:
+            found = await self._offload.run(partial(read_facts, wanted))
+            self._take_facts(found)
+            behind = {name for name, facts in found.items() if len(facts) == FACTS_A_READ}
+
+    def _shows_facts(self, name: str) -> bool:
+        return name in self.topics and self.topics[name].offset is not None
+
+    def _take_facts(self, found: FactTexts) -> None:
+        for name in found.keys() & self.topics.keys():
+            topic = self.topics[name]
+            new = topic.facts.append(found[name])
+            self.counters["facts"] += len(new)
+            if any(fact.instrument is not None and fact.instrument not in topic.instruments for fact in new):
+                self._outdated.add(name)
+            self._renew_if_old(topic)
+        self._arrived.set()
+
+    def _renew_if_old(self, topic: TopicState) -> None:
+        """Have its contents read again when no snapshot can be made of them: for somebody who was told of later
+        facts, or soon for anybody, because those after it will not be kept."""
+        if topic.offset is None or topic.offset >= topic.facts.offset:
+            return
+        told = [
+            browser.fact_offsets.get(topic, 0) for browser in self._audience[topic] if topic in browser.needs_snapshot
+        ]
+        if topic.facts.offset - topic.offset > KEPT // 2 or max(told, default=0) > topic.offset:
+            self._renew(topic)
+
+    def _renew(self, topic: TopicState) -> None:
+        self._outdated.add(topic.name)
+        self._facts_wanted.set()
+
+    async def _renew_contents(self) -> None:
+        """Then the facts up to them, for a snapshot waits for those. No fact is taken meanwhile, so that none is
+        later than the new contents."""
+        if outdated := set(self._outdated):
+            await self._reload(outdated)
+            self._outdated -= outdated
+            await self._read_facts(outdated)
 
     # --- from the bus
 
@@ -413,6 +492,7 @@ class Hub:
         return (
             browser.position >= self._last_change
             and not browser.needs_snapshot
+            and not browser.is_behind_facts()
             and browser.feeds_version == self.feeds.version
         )
 
@@ -423,8 +503,36 @@ class Hub:
             parts.append(self.feeds.text)
         if updates := self._updates_for(browser):
             parts.append(updates)
+        self._add_values(browser, parts)
+        self._add_facts(browser, parts)
         self._add_snapshots(browser, parts)
+        self._add_facts(browser, parts)
         return ",".join(parts)
+
+    def _add_values(self, browser: Browser, parts: list[str]) -> None:
+        parts += [topic.value for topic in browser.fact_offsets if topic.value_at > browser.position]
+
+    def _add_facts(self, browser: Browser, parts: list[str]) -> None:
+        """What each followed topic has that the browser was not told; up to a snapshot's offset while one is due."""
+        room = browser.window.room()
+        for topic, told in browser.fact_offsets.items():
+            if parts and sum(map(len, parts)) > room:
+                return
+            is_due = topic in browser.needs_snapshot and told <= (topic.offset or 0)
+            until = min(topic.facts.offset, topic.offset or 0) if is_due else topic.facts.offset
+            if not topic.facts.holds(told):
+                self._skip_facts(browser, topic)
+            elif until > told:
+                text, browser.fact_offsets[topic] = topic.facts_part(told, until)
+                parts.append(text)
+
+    def _skip_facts(self, browser: Browser, topic: TopicState) -> None:
+        """It is further behind than is kept: a snapshot, whose offset tells it what to ask the REST API for."""
+        browser.needs_snapshot[topic] = True
+        if topic.offset is not None and topic.facts.holds(topic.offset):
+            browser.fact_offsets[topic] = topic.offset
+        else:
+            self._renew(topic)
 
     def _updates_for(self, browser: Browser) -> str:
         if browser.needs_snapshot:
@@ -448,13 +556,16 @@ class Hub:
 
     def _add_snapshots(self, browser: Browser, parts: list[str]) -> None:
         room = browser.window.room() - sum(map(len, parts))
-        for topic, gap in list(browser.needs_snapshot.items())[:SNAPSHOTS_A_FRAME]:
+        due = [each for each in browser.needs_snapshot.items() if browser.may_have_snapshot(each[0])]
+        for topic, gap in due[:SNAPSHOTS_A_FRAME]:
             text = topic.snapshot_part(self.epoch, gap, self.table)
             if parts and len(text) > room:
                 return
             parts.append(text)
             room -= len(text)
             del browser.needs_snapshot[topic]
+            if topic.offset is not None:
+                browser.fact_offsets[topic] = topic.offset
 
     # --- what is looked at from time to time
 
@@ -508,9 +619,21 @@ class Hub:
             self._authorised.clear()
             await self._wait_for_loading(notice.names)
             await self._reload(notice.names)
+        elif isinstance(notice, FactsChanged):
+            self._facts_hinted |= self.topics.keys() & notice.names
+            self._facts_wanted.set()
+        elif isinstance(notice, ValuesChanged):
+            self._take_values(notice.values)
         elif isinstance(notice, Listening):
             self._authorised.clear()
             await self._reload(list(self.topics))
+
+    def _take_values(self, values: Mapping[str, tuple[str, Mapping[str, object]]]) -> None:
+        """The newest only: a browser gets them at its own rate, and never more often."""
+        for name in self.topics.keys() & values.keys():
+            self.topics[name].set_value(*values[name], self.flush + 1)
+            self._last_change = self.flush + 1
+        self._arrived.set()
 
     async def _wait_for_loading(self, names: Iterable[str]) -> None:
         with suppress(DatabaseError, Overloaded):  # those who asked are told
@@ -552,6 +675,10 @@ async def wait_for_all(tasks: Collection[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks)
     for task in tasks:
         task.result()
+
+
+def has_same_rows(one: topics.TopicContents, other: topics.TopicContents) -> bool:
+    return (one.instruments, one.columns) == (other.instruments, other.columns)
 
 
 def is_changing(name: str) -> bool:

@@ -9,7 +9,8 @@ from django.db import transaction
 
 
 class Role(StrEnum):
-    """A trader has no admin; risk reads; an operator acts on the feed and the tiers; an admin may do all."""
+    """A trader has no admin; risk reads all accounts and stops trading; an operator acts on the feed, the tiers and
+    the money; an admin may do all."""
 
     TRADER = "trader"
     RISK = "risk"
@@ -38,10 +39,31 @@ OPERATIONS = (
     "feeds.change_holiday",
     "watchlists.delete_watchlistitem",
 )
+TRADING_BOOKS = (
+    "oms.view_order",
+    "oms.view_orderevent",
+    "oms.view_trade",
+    "rms.view_tradingaccount",
+    "rms.view_risklimits",
+    "rms.view_fundsrequest",
+    "rms.view_killswitch",
+    "rms.view_transfer",
+    "rms.view_entry",
+    "rms.view_hold",
+    "rms.view_holding",
+    "rms.view_margingroup",
+    "rms.view_position",
+    "rms.view_settlementprice",
+    "rms.view_statement",
+)
+LIMITS = ("rms.add_risklimits", "rms.change_risklimits")
+DAY_END = ("rms.add_settlementprice", "rms.change_settlementprice")
+RISK_CONTROL = ("rms.view_all_accounts", "rms.manage_risk")
+MONEY = ("rms.view_all_accounts", "rms.manage_funds")
 PERMISSIONS: dict[Role, tuple[str, ...]] = {
     Role.TRADER: (),
-    Role.RISK: MARKET_ROWS,
-    Role.OPERATOR: (*MARKET_ROWS, *OPERATIONS),
+    Role.RISK: (*MARKET_ROWS, *TRADING_BOOKS, *RISK_CONTROL, *LIMITS),
+    Role.OPERATOR: (*MARKET_ROWS, *OPERATIONS, *TRADING_BOOKS, *MONEY, *DAY_END),
     Role.ADMIN: (),  # a superuser: has_perm says yes to everything
 }
 

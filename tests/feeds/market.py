@@ -92,6 +92,9 @@ class Browser:
         self.messages: list[dict[str, Any]] = []
         self.topics: dict[str, dict[str, Any]] = {}
         self.feeds: dict[int, dict[str, Any]] = {}
+        self.facts: dict[str, list[list[Any]]] = {}  # by topic, as they came
+        self.offsets: dict[str, int] = {}
+        self.values: dict[str, list[Any]] = {}
         self.acknowledges = acknowledges
         self.frames = 0
         self.gaps = 0
@@ -126,10 +129,20 @@ class Browser:
             topic["sequence"] = end
             for index, *values in rows:
                 topic["rows"][index] = values
+        elif "facts" in part:
+            self._take_facts(part)
+        elif "values" in part:
+            self.values[part["topic"]] = part["values"]
         elif "topic" in part:
             self.topics[part["topic"]] = part
+            self.offsets[part["topic"]] = part.get("offset", 0)
         else:
             self.feeds[part["feed"]] = part
+
+    def _take_facts(self, part: dict[str, Any]) -> None:
+        self.gaps += self.offsets[part["topic"]] != part["from"]
+        self.offsets[part["topic"]] = part["to"]
+        self.facts.setdefault(part["topic"], []).extend(part["facts"])
 
     def value(self, topic: str, column: str, row: int = 0) -> int:
         told = self.topics[topic]
