@@ -155,28 +155,43 @@ def state_of(position: Position) -> PositionState:
     return PositionState(**{column: getattr(position, column) for column in STATE_COLUMNS})
 
 
-POSITION_COLUMNS = ("account_id", "instrument_id", "product", *STATE_COLUMNS, "trading_date")
-POSITION_TYPES = ("bigint", "bigint", "text", *["bigint"] * len(STATE_COLUMNS), "date")
-SAVE_POSITIONS = """
-INSERT INTO rms_position ({columns}) SELECT * FROM unnest({arrays})
-ON CONFLICT (account_id, instrument_id, product) DO UPDATE SET {updates}
-""".format(
-    columns=", ".join(POSITION_COLUMNS),
-    arrays=", ".join(f"%s::{kind}[]" for kind in POSITION_TYPES),
-    updates=", ".join(f"{column} = excluded.{column}" for column in POSITION_COLUMNS[3:]),
-)
+POSITION_COLUMNS = {
+    "account_id": "bigint",
+    "instrument_id": "bigint",
+    "product": "text",
+    **dict.fromkeys(STATE_COLUMNS, "bigint"),
+    "trading_date": "date",
+}
+CHANGE_COLUMNS = {
+    "account_id": "bigint",
+    "instrument_id": "bigint",
+    "product": "text",
+    "reference": "text",
+    "kind": "text",
+    "signed_quantity": "bigint",
+    "price": "bigint",
+    "multiplier": "integer",
+    "realised": "bigint",
+    "trading_date": "date",
+    "at": "timestamptz",
+}
+"""Columns, and how an array of each is read."""
 
-CHANGE_COLUMNS = (
-    "account_id", "instrument_id", "product", "reference", "kind", "signed_quantity", "price", "multiplier",
-    "realised", "trading_date", "at",
-)  # fmt: skip
-CHANGE_TYPES = (
-    "bigint", "bigint", "text", "text", "text", "bigint", "bigint", "integer", "bigint", "date", "timestamptz",
-)  # fmt: skip
-SAVE_CHANGES = """
-INSERT INTO rms_positionchange ({columns})
-SELECT {columns} FROM unnest({arrays}) WITH ORDINALITY AS change ({columns}, rank) ORDER BY rank
-""".format(columns=", ".join(CHANGE_COLUMNS), arrays=", ".join(f"%s::{kind}[]" for kind in CHANGE_TYPES))
+
+def _insert(table: str, columns: dict[str, str]) -> str:
+    """An INSERT of one array a column, in the order of the arrays."""
+    names, arrays = ", ".join(columns), ", ".join(f"%s::{kind}[]" for kind in columns.values())
+    return (
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM unnest({arrays}) "  # noqa: S608 - names of our columns
+        f"WITH ORDINALITY AS row ({names}, rank) ORDER BY rank"
+    )
+
+
+SAVE_CHANGES = _insert("rms_positionchange", CHANGE_COLUMNS)
+SAVE_POSITIONS = (
+    f"{_insert('rms_position', POSITION_COLUMNS)} ON CONFLICT (account_id, instrument_id, product) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in (*STATE_COLUMNS, "trading_date"))
+)
 
 
 def _save_positions(positions: Collection[Position]) -> None:
@@ -185,23 +200,12 @@ def _save_positions(positions: Collection[Position]) -> None:
 
 
 def _save_changes(fills: Sequence[Fill], effects: dict[str, Effect]) -> None:
-    rows = [
-        (
-            fill.account_id,
-            fill.code,
-            fill.product,
-            fill.reference,
-            str(fill.kind),
-            fill.signed_quantity,
-            fill.price,
-            fill.multiplier,
-            effects[fill.reference].realised,
-            fill.trading_date,
-            fill.at,
-        )  # fmt: skip
-        for fill in fills
-    ]
-    _write(SAVE_CHANGES, rows)
+    _write(SAVE_CHANGES, [_change_row(fill, effects[fill.reference].realised) for fill in fills])
+
+
+def _change_row(fill: Fill, realised: int) -> tuple[object, ...]:
+    identity = (fill.account_id, fill.code, fill.product, fill.reference, str(fill.kind))
+    return (*identity, fill.signed_quantity, fill.price, fill.multiplier, realised, fill.trading_date, fill.at)
 
 
 def _write(statement: str, rows: Sequence[Sequence[object]]) -> None:

@@ -24,7 +24,8 @@ FROM unnest(%(references)s::text[], %(amounts)s::bigint[]) AS hold (reference, a
 
 POST = """
 WITH given AS (
-  SELECT * FROM unnest(%(references)s::text[], %(left)s::bigint[], %(stays)s::boolean[]) AS post (reference, amount, stays)
+  SELECT * FROM unnest(%(references)s::text[], %(left)s::bigint[], %(stays)s::boolean[])
+    AS posting (reference, amount, stays)
 ), live AS (
   SELECT id, account_id, rms_hold.amount AS before, least(given.amount, rms_hold.amount) AS after, stays
   FROM rms_hold JOIN given USING (reference) WHERE state = 'HELD' ORDER BY id FOR UPDATE OF rms_hold

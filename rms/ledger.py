@@ -20,7 +20,8 @@ Kind = Transfer.Kind
 
 HOUSE_BOOKS = (Book.BANK, Book.TRADING, Book.CHARGES, Book.INTEREST)
 BOUND_BY_FLOOR = frozenset({Kind.FUNDS_OUT})
-"""What a person asks for is refused below the floor. What the market did has happened: it posts, and marks a deficit."""
+"""What a person asks for is refused below the floor. What the market did has happened: it posts, and marks a deficit.
+"""
 
 DEFICIT = "DEFICIT"
 DEFICIT_CLEARED = "DEFICIT_CLEARED"
@@ -28,7 +29,7 @@ DEFICIT_CLEARED = "DEFICIT_CLEARED"
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One transfer to make: `amount` paise for the account's cash (negative: it pays), the rest from or to `against`."""
+    """One transfer to make: `amount` paise for the account's cash (negative: it pays), the same from the book against it."""
 
     reference: str
     kind: Transfer.Kind
@@ -178,7 +179,8 @@ def post_movements(movements: Sequence[Movement]) -> set[str]:
 
 # --- the row of funds ---------------------------------------------------------------------------
 
-CHANGE = """
+AVAILABLE = "funds.cash + given.cash - funds.held_margin - given.held - coalesce(given.used, funds.used_margin)"
+CHANGE = f"""
 WITH given AS (
   SELECT * FROM unnest(%(accounts)s::bigint[], %(cash)s::bigint[], %(held)s::bigint[], %(used)s::bigint[])
     AS change (account_id, cash, held, used)
@@ -189,14 +191,12 @@ UPDATE rms_funds AS funds SET
   cash = funds.cash + given.cash,
   held_margin = funds.held_margin + given.held,
   used_margin = coalesce(given.used, funds.used_margin),
-  deficit = {available} < funds.floor
+  deficit = {AVAILABLE} < funds.floor
 FROM given JOIN before USING (account_id)
-WHERE funds.account_id = given.account_id AND (NOT %(bound)s OR {available} >= funds.floor)
+WHERE funds.account_id = given.account_id AND (NOT %(bound)s OR {AVAILABLE} >= funds.floor)
 RETURNING funds.account_id, funds.cash, funds.held_margin, funds.used_margin, funds.floor, funds.deficit,
   funds.fact_offset, before.deficit
-""".format(
-    available="funds.cash + given.cash - funds.held_margin - given.held - coalesce(given.used, funds.used_margin)"
-)
+"""  # noqa: S608 - a term of our own columns
 """Bound: not at all when it would leave less than the floor. Otherwise it happens, and says what it is now."""
 
 

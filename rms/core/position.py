@@ -40,7 +40,7 @@ class Effect:
 def apply_fill(
     state: PositionState, signed_quantity: int, price: int, multiplier: int = 1
 ) -> tuple[PositionState, Effect]:
-    """Add one fill (units, positive bought; price in paise). What is opposite closes first, the rest opens at the price.
+    """Add one fill (units, positive bought; price in paise): what is opposite closes first, the rest opens at the price.
 
     A part that is closed takes its share of `open_cost`, rounded half to even; the last part takes what is left.
     So realised + unrealised = cash flow + mark x quantity to the paisa, always.
