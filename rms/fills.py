@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from feeds.core.instrument import InstrumentType
 from rms import facts, holds, ledger, margin
-from rms.core.position import Effect, PositionState, apply_fill, average_price, mark_to, start_day
+from rms.core.position import Effect, PositionState, apply_fill, average_price, deliver, mark_to, start_day
 from rms.core.product import Product, Style, style_of
 from rms.holds import Posting
 from rms.ledger import Book, FundsChange, Movement
@@ -33,8 +33,9 @@ TRANSFER_KINDS = {Kind.MARK_TO_MARKET: Transfer.Kind.MARK_TO_MARKET, Kind.EXPIRY
 class Fill:
     """One change of one position. Quantity in units (lots on MCX), positive bought; price in paise; `at` exchange time.
 
-    A MARK_TO_MARKET has no quantity: what is open is settled at the price. After it the hold binds `hold_left` paise;
-    with nothing left it has ended, unless it stays (`hold_stays`) because it may be resized later.
+    A MARK_TO_MARKET has no quantity: what is open is settled at the price. A DELIVERY moves shares between the position
+    and the holdings, no money, and says what it `realised` against their cost there. After a fill the hold binds
+    `hold_left` paise; with nothing left it has ended, unless it stays (`hold_stays`) because it may be resized later.
     """
 
     account_id: int
@@ -50,6 +51,7 @@ class Fill:
     hold_left: int = 0
     hold_stays: bool = False
     kind: PositionChange.Kind = Kind.TRADE
+    realised: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,8 @@ def _apply(fill: Fill, position: Position) -> Effect:
         position.trading_date = fill.trading_date
     if fill.kind == Kind.MARK_TO_MARKET:
         state, effect = mark_to(state, fill.price, fill.multiplier)
+    elif fill.kind == Kind.DELIVERY:
+        state, effect = deliver(state, fill.signed_quantity, fill.realised)
     else:
         state, effect = apply_fill(state, fill.signed_quantity, fill.price, fill.multiplier)
     for column in STATE_COLUMNS:
@@ -232,6 +236,8 @@ def _record_positions(fills: Sequence[Fill], positions: dict[PositionKey, Positi
 
 def cash_of(fill: Fill, effect: Effect, style: Style) -> int:
     """What a fill moves into the account's cash, in paise: the whole value of what is paid, or the profit realised."""
+    if fill.kind == Kind.DELIVERY:
+        return 0
     if style is Style.PAID:
         return -fill.signed_quantity * fill.price * fill.multiplier
     return effect.realised

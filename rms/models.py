@@ -225,6 +225,7 @@ class PositionChange(models.Model):
         EXPIRY = "EXPIRY", "Closed or opened by an expiry"
         CONVERSION = "CONVERSION", "From or to another product"
         DELIVERY = "DELIVERY", "Into or out of holdings"
+        CLOSE_OUT = "CLOSE_OUT", "Closed by the house at the day's end"
 
     account = models.ForeignKey(TradingAccount, on_delete=models.PROTECT, related_name="+", db_index=False)
     instrument = models.ForeignKey("feeds.Instrument", on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -344,7 +345,15 @@ class FundsRequest(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        constraints = [models.CheckConstraint(condition=models.Q(amount__gt=0), name="funds_request_positive")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(amount__gt=0), name="funds_request_positive"),
+            models.CheckConstraint(
+                condition=models.Q(state="REFUSED")
+                | models.Q(decided_by=None)
+                | ~models.Q(decided_by=models.F("requested_by")),
+                name="funds_request_second_person",
+            ),
+        ]
 
 
 class SettlementPrice(models.Model):

@@ -40,7 +40,7 @@ class Effect:
 def apply_fill(
     state: PositionState, signed_quantity: int, price: int, multiplier: int = 1
 ) -> tuple[PositionState, Effect]:
-    """Add one fill (units, positive bought; price in paise): what is opposite closes first, the rest opens at the price.
+    """Add one fill (units, positive bought; price in paise): what is opposite closes first, the rest opens.
 
     A part that is closed takes its share of `open_cost`, rounded half to even; the last part takes what is left.
     So realised + unrealised = cash flow + mark x quantity to the paisa, always.
@@ -97,6 +97,25 @@ def mark_to(state: PositionState, price: int, multiplier: int = 1) -> tuple[Posi
     realised = unrealised_pnl(state, price, multiplier)
     marked = replace(state, open_cost=state.open_cost + realised, realised_pnl=state.realised_pnl + realised)
     return marked, Effect(realised)
+
+
+def deliver(state: PositionState, signed_quantity: int, realised: int = 0) -> tuple[PositionState, Effect]:
+    """Move a part (signed against the position) into or out of the holdings: its cost goes along, no money moves.
+
+    `realised` is what a sale brought beyond what the shares had cost in the holdings; what is bought realises nothing.
+
+    Raises:
+        ValueError: it is more than is open, or points the same way.
+    """
+    if closing_part(state.signed_quantity, signed_quantity) != signed_quantity or not signed_quantity:
+        raise ValueError("only what is open can be delivered")
+    delivered = replace(
+        state,
+        signed_quantity=state.signed_quantity + signed_quantity,
+        open_cost=state.open_cost - cost_share(state, -signed_quantity),
+        realised_pnl=state.realised_pnl + realised,
+    )
+    return delivered, Effect(realised, abs(signed_quantity))
 
 
 def start_day(state: PositionState, carried_price: int) -> PositionState:
