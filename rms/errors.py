@@ -43,6 +43,18 @@ class InsufficientFunds(RiskError):
     code = "INSUFFICIENT_FUNDS"
 
 
+class SecondPersonNeeded(RiskError):
+    """Nobody approves what he asked for."""
+
+    code = "SECOND_PERSON_NEEDED"
+
+
+class AlreadyDecided(RiskError):
+    """The request was carried out or refused before."""
+
+    code = "ALREADY_DECIDED"
+
+
 class HoldEnded(RiskError):
     """The hold was posted or voided, for good."""
 

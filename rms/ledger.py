@@ -29,7 +29,7 @@ DEFICIT_CLEARED = "DEFICIT_CLEARED"
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One transfer to make: `amount` paise for the account's cash (negative: it pays), the same from the book against it."""
+    """One transfer to make: `amount` paise for the account's cash (negative: it pays), as much from the other book."""
 
     reference: str
     kind: Transfer.Kind

@@ -17,7 +17,7 @@ DROP_REFUSE_CHANGE = "DROP FUNCTION refuse_change();"
 
 
 def append_only(tables: Iterable[str]) -> str:
-    """Triggers that refuse every change of rows. TRUNCATE has its own: a test database, to be emptied, switches it off."""
+    """Triggers that refuse every change of rows. TRUNCATE has its own: a test database switches it off."""
     return "".join(
         f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();\n"
@@ -54,7 +54,7 @@ CREATE CONSTRAINT TRIGGER rms_transfer_balanced AFTER INSERT ON rms_transfer
 CREATE CONSTRAINT TRIGGER rms_entry_balanced AFTER INSERT ON rms_entry
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_unbalanced_transfer();
 """
-"""Asked at the commit: each transfer has two legs or more that sum to zero, also one that an entry was added to later."""
+"""Asked at the commit: each transfer has two legs or more that sum to zero, also one that got an entry later."""
 
 DROP_BALANCED = """
 DROP TRIGGER rms_transfer_balanced ON rms_transfer;
