@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import orjson
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import connection
 
 from oms import facts
 from oms.core.order import OrderStatus, next_status
@@ -130,10 +129,8 @@ def save_changes(changes: Sequence[Change]) -> None:
 
 def record_facts(bodies: Sequence[tuple[int, str, dict[str, Any]]]) -> None:
     """Facts in this order, and word of them to every hub after the commit."""
-    for account_id, kind, body in bodies:
-        account_facts.record(account_id, kind, body)
-    accounts = sorted({account_id for account_id, _, _ in bodies})
-    transaction.on_commit(partial(account_facts.announce, accounts))
+    account_facts.record_many(bodies)
+    account_facts.announce({account_id for account_id, _, _ in bodies})
 
 
 def _update(orders: Sequence[Order]) -> None:

@@ -20,8 +20,7 @@ class OrderRequest:
 
     - A bracket: `target_price` and `stop_price` (or one of them) beside an entry; the exits go the other way.
     - `oco`: no entry; `side` is the exits', and both prices are given. `order_type` and `limit_price` say nothing.
-    - `forever` waits across days for its trigger. A stop type triggers against the position it protects (a buy
-      when the price is at or above it), LIMIT and MARKET on the better side (a buy when it is at or below).
+    - `forever` waits across days: a stop type for its trigger, a LIMIT for its price.
     - `slice` cuts what is above the freeze quantity instead of refusing it.
     - `reduces` may only make a position smaller, and binds no margin.
     """

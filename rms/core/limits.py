@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 TRUE_IS_STRICTER = frozenset({"square_off_at_loss"})
 WARN_PERCENT = 80
@@ -47,7 +48,8 @@ class Breach:
 
 def stricter(first: Limits, second: Limits) -> Limits:
     """The smaller of each pair of figures; loss is squared off unless both owners said otherwise."""
-    return Limits(**{field.name: _stricter(field.name, first, second) for field in fields(Limits)})
+    chosen: dict[str, Any] = {field.name: _stricter(field.name, first, second) for field in fields(Limits)}
+    return Limits(**chosen)
 
 
 def _stricter(name: str, first: Limits, second: Limits) -> int | bool | Decimal | None:
