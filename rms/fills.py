@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
 from django.db.models import Sum
@@ -144,15 +144,29 @@ def _apply(fill: Fill, position: Position) -> Effect:
     if fill.trading_date > position.trading_date:
         state = start_day(state, round(average_price(state.signed_quantity, state.open_cost, fill.multiplier) or 0))
         position.trading_date = fill.trading_date
-    if fill.kind == Kind.MARK_TO_MARKET:
-        state, effect = mark_to(state, fill.price, fill.multiplier)
-    elif fill.kind == Kind.DELIVERY:
-        state, effect = deliver(state, fill.signed_quantity, fill.realised)
-    else:
-        state, effect = apply_fill(state, fill.signed_quantity, fill.price, fill.multiplier)
+    state, effect = after(state, fill)
     for column in STATE_COLUMNS:
         setattr(position, column, getattr(state, column))
     return effect
+
+
+class Taken(Protocol):
+    """What a position takes: a fill that comes, or a `PositionChange` that was kept."""
+
+    kind: Any
+    signed_quantity: Any
+    price: Any
+    multiplier: Any
+    realised: Any
+
+
+def after(state: PositionState, taken: Taken) -> tuple[PositionState, Effect]:
+    """The position after one change, and what that realised, closed and opened."""
+    if taken.kind == Kind.MARK_TO_MARKET:
+        return mark_to(state, taken.price, taken.multiplier)
+    if taken.kind == Kind.DELIVERY:
+        return deliver(state, taken.signed_quantity, taken.realised)
+    return apply_fill(state, taken.signed_quantity, taken.price, taken.multiplier)
 
 
 def state_of(position: Position) -> PositionState:
