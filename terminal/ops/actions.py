@@ -10,6 +10,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -25,6 +26,7 @@ from feeds.models import DhanAccount
 REASON_MINIMUM = 4
 """Enough for a word: an empty reason explains nothing to whoever reads the trail."""
 OPERATE = "feeds.operate_feed"
+INTERRUPTS = "This interrupts live prices for those who watch them."
 TIER_A_SEGMENTS = (
     ExchangeSegment.NSE_EQ,
     ExchangeSegment.NSE_FNO,
@@ -33,6 +35,10 @@ TIER_A_SEGMENTS = (
     ExchangeSegment.MCX_COMM,
     ExchangeSegment.IDX_I,
 )
+
+
+class ActionRefused(Exception):
+    """What was asked cannot be done; the sentence is for who asked, and nothing has changed."""
 
 
 class ActionForm(forms.Form):
@@ -45,7 +51,10 @@ class ActionForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
     )
 
-    field_order: tuple[str, ...] = ("account", "connection", "segments", "reason")
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """The reason is asked for last, whatever else a form asks."""
+        super().__init__(*arguments, **options)
+        self.order_fields([name for name in self.fields if name != "reason"])
 
     def target(self) -> str:
         return "all accounts"
@@ -82,18 +91,30 @@ class ReleaseForm(ActionForm):
         return "Tier A of " + ", ".join(segment.name for segment in self.cleaned_data["segments"])
 
 
+Result = tuple[str, dict[str, Any]]
+"""What to tell, and what to keep in the trail."""
+Run = Callable[[dict[str, Any], AbstractBaseUser], Result]
+
+
 @dataclass(frozen=True)
 class Action:
-    """`run` takes the valid form's data and returns what to tell, and what to keep, as (sentence, details)."""
+    """`run` takes the valid form's data and who asked.
+
+    `warning` is what the page says in colour before a button that it also colours. `page` is where it leads
+    afterwards. `in_transaction`: it and its entry in the trail are one transaction; what asks somebody else on
+    its way, or is a transaction of its own, has its entry written first.
+    """
 
     name: str
     title: str
     icon: str
     explanation: str
     form: type[ActionForm]
-    run: Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
-    interrupts: bool = False
-    asks_dhan: bool = False
+    run: Run
+    warning: str = ""
+    permission: str = OPERATE
+    page: str = "admin:index"
+    in_transaction: bool = True
 
 
 def tell_feed(account: DhanAccount, message: dict[str, Any]) -> None:
@@ -102,24 +123,24 @@ def tell_feed(account: DhanAccount, message: dict[str, Any]) -> None:
     transaction.on_commit(lambda: send(f"feed-{account.pk}", message))
 
 
-def resync(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def resync(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
     tell_feed(data["account"], {"type": "sync.now"})
     return f"{data['account']} compares what is wanted with what is subscribed now.", {}
 
 
-def reconnect(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def reconnect(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
     index = data["connection"] - 1  # people count from 1, the feed from 0
     tell_feed(data["account"], {"type": "reconnect", "connection": index})
     return f"Connection {data['connection']} of {data['account']} closes and dials again.", {"index": index}
 
 
-def reseed(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def reseed(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
     tell_feed(data["account"], {"type": "reseed"})
     return f"{data['account']} reads the last values again by REST.", {}
 
 
-def set_enabled(enabled: bool) -> Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]:
-    def run(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def set_enabled(enabled: bool) -> Run:
+    def run(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
         account = DhanAccount.objects.select_for_update().get(pk=data["account"].pk)
         before, account.enabled = account.enabled, enabled
         account.save(update_fields=["enabled"])
@@ -130,7 +151,7 @@ def set_enabled(enabled: bool) -> Callable[[dict[str, Any]], tuple[str, dict[str
     return run
 
 
-def rebuild(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def rebuild(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
     try:
         report = services.rebuild_chains()
     except interest.CapacityExceeded as error:
@@ -138,7 +159,7 @@ def rebuild(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return f"Tier B is rebuilt: {report['unique']} unique contracts, {report['listed']} of them listed.", report
 
 
-def release(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def release(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
     names = [segment.name for segment in data["segments"]]
     released = services.release_tier_a(data["segments"])
     for account in DhanAccount.objects.filter(enabled=True):
@@ -146,7 +167,7 @@ def release(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return f"{released} instruments of Tier A are released in {', '.join(names)}.", {"released": released}
 
 
-EVERY_ACTION = (
+FEED_ACTIONS = (
     Action(
         "rebuild",
         "Rebuild chains",
@@ -155,7 +176,7 @@ EVERY_ACTION = (
         "What no longer belongs is unsubscribed, what is new is subscribed; the rest is not touched.",
         ActionForm,
         rebuild,
-        asks_dhan=True,
+        in_transaction=False,  # it asks Dhan on its way
     ),
     Action(
         "resync",
@@ -173,7 +194,7 @@ EVERY_ACTION = (
         "One connection closes, dials again and subscribes all it carried. Its instruments show a gap until then.",
         ConnectionForm,
         reconnect,
-        interrupts=True,
+        warning=INTERRUPTS,
     ),
     Action(
         "reseed",
@@ -190,7 +211,7 @@ EVERY_ACTION = (
         "What watchlists subscribed ends now, as at the close. Tier B, references and held instruments stay.",
         ReleaseForm,
         release,
-        interrupts=True,
+        warning=INTERRUPTS,
     ),
     Action(
         "enable",
@@ -207,9 +228,9 @@ EVERY_ACTION = (
         "The account's connections close and stay closed. What only it fed has no prices until it is enabled.",
         AccountForm,
         set_enabled(False),
-        interrupts=True,
+        warning=INTERRUPTS,
     ),
 )
-ACTIONS = {action.name: action for action in EVERY_ACTION}
+ACTIONS = {action.name: action for action in FEED_ACTIONS}
 FOR_ALL_ACCOUNTS = (ACTIONS["rebuild"], ACTIONS["release"])
 """Buttons at the top of the dashboard; the others stand beside the account or connection that they are about."""

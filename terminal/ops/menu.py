@@ -21,6 +21,30 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Trading",
+        (
+            ("Position monitor", "monitoring", "ops:positions"),
+            ("Order book", "list_alt", "oms.order"),
+            ("Trade book", "swap_horiz", "oms.trade"),
+            ("Positions", "stacked_line_chart", "rms.position"),
+        ),
+    ),
+    (
+        "Money and risk",
+        (
+            ("Trading accounts", "account_balance_wallet", "rms.tradingaccount"),
+            ("Funds in and out", "payments", "rms.fundsrequest"),
+            ("Ledger", "menu_book", "rms.entry"),
+            ("Transfers", "receipt_long", "rms.transfer"),
+            ("Risk limits", "speed", "rms.risklimits"),
+            ("Kill switches", "emergency_home", "rms.killswitch"),
+            ("Margin by group", "balance", "rms.margingroup"),
+            ("Holds", "pan_tool", "rms.hold"),
+            ("Settlement prices", "sell", "rms.settlementprice"),
+            ("Statements", "description", "rms.statement"),
+        ),
+    ),
+    (
         "Processes",
         (
             ("Dhan accounts", "key", "feeds.dhanaccount"),
@@ -40,6 +64,10 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
 )
 
+"""Groups of (label, icon, target): a model whose list it is, or one of PAGES."""
+PAGES = {"ops:positions": ("admin:ops_positions", "rms.view_all_accounts")}
+"""Our own pages: their URL's name, and the permission to see them."""
+
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The menu's groups, with only what this user may view."""
@@ -47,22 +75,24 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = [{"title": None, "items": [dashboard]}]
     for title, entries in MENU:
         items = [
-            {"title": label, "icon": icon, "link": changelist_url(model)}
-            for label, icon, model in entries
-            if request.user.has_perm(view_permission(model))
+            {"title": label, "icon": icon, "link": address_of(target)}
+            for label, icon, target in entries
+            if request.user.has_perm(permission_for(target))
         ]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     return groups
 
 
-def view_permission(model: str) -> str:
-    application, _, name = model.partition(".")
+def permission_for(target: str) -> str:
+    if target in PAGES:
+        return PAGES[target][1]
+    application, _, name = target.partition(".")
     return f"{application}.view_{name}"
 
 
-def changelist_url(model: str) -> str:
-    return reverse(f"admin:{model.replace('.', '_')}_changelist")
+def address_of(target: str) -> str:
+    return reverse(PAGES[target][0] if target in PAGES else f"admin:{target.replace('.', '_')}_changelist")
 
 
 def environment(request: HttpRequest) -> list[str]:

@@ -8,10 +8,12 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 from unfold.sites import UnfoldAdminSite
 
 from terminal.ops import login
+from terminal.ops.trading_status import house_switch
 
 
 class OpsAdminSite(UnfoldAdminSite):
@@ -26,6 +28,10 @@ class OpsAdminSite(UnfoldAdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and login.is_cleared(request.user)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Every page says while the whole house is stopped. Pages that are not drawn do not ask."""
+        return {**super().each_context(request), "house_switch": SimpleLazyObject(house_switch)}
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sends who is signed in and has no device yet to enrol one; everyone else to the form."""

@@ -1,4 +1,4 @@
-"""One reading of the whole system for the dashboard: feeds, capacity, chains, jobs, clock, browsers."""
+"""One reading of the whole system for the dashboard: feeds, capacity, trading, chains, jobs, clock, browsers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from feeds.clock import exchange_now, wall_nanoseconds
 from feeds.core.instrument import ExchangeSegment
 from feeds.fanout.web_status import web_statuses
 from feeds.models import AuditEntry, ChainDefinition, ChainState, DhanAccount, JobRun
+from terminal.ops.trading_status import trading_status
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 SILENT_MILLISECONDS = 3_000
@@ -44,6 +45,7 @@ def ops_status() -> dict[str, Any]:
         "accounts": accounts,
         "totals": totals(accounts),
         "browsers": None if webs is None else sum(web["browsers"] for web in webs),
+        "trading": trading_status(),
         "chains": chains(spoken),
         "jobs": jobs(),
         "audit": audit_trail(),

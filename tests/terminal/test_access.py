@@ -34,6 +34,7 @@ from terminal.accounts.roles import STAFF_ROLES, Role, ensure_roles
 from terminal.accounts.selectors import token_digest
 from terminal.admission import ProjectAdmission
 from tests.feeds.market import make_chain
+from tests.oms.books import make_books
 from watchlists.models import Watchlist, WatchlistItem
 
 TABLE = Path(__file__).with_name("access.txt")
@@ -159,6 +160,7 @@ def things(people: dict[str, User]) -> dict[str, str]:
             job="test", trading_date="2026-02-03", status="DONE", claimed_until=MOMENT
         ),
         "feeds/lease": Lease.objects.create(name="feed", expires_at=MOMENT),
+        **make_books(trader, instrument),
         "watchlists/watchlist": watchlist,
         "watchlists/watchlistitem": WatchlistItem.objects.create(watchlist=watchlist, instrument=instrument),
     }

@@ -1,25 +1,15 @@
-// The operations dashboard: asks for one reading of the system each second and draws it. No figure is kept
-// looking alive: when the answers stop, the page says since when.
-"use strict";
+// The operations dashboard: asks for one reading of the system each second and draws it.
+
+import { IST, clockText, draw, element, empty, heading, keepAsking, number, roundRupees, sentence, table, tile } from "./parts.js";
 
 const boot = JSON.parse(document.getElementById("ops-data").textContent);
-const STALE_AFTER = 4000; // four missed answers
 const HISTORY = 90; // readings in the little graph
-const IST = "Asia/Kolkata";
-
-const state = { reading: boot.status, heardAt: Date.now(), failing: false, packets: [] };
-
-// --- small words -------------------------------------------------------------------------------------
-
-const number = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-IN"));
+const packets = [];
 const milliseconds = (value) =>
   value === null || value === undefined ? "–" : value < 10 ? `${value.toFixed(1)} ms` : `${number(value)} ms`;
-const clockText = (epoch, zone = IST) =>
-  new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(epoch);
 const dayText = (epoch) =>
   new Intl.DateTimeFormat("en-GB", { timeZone: IST, weekday: "short", day: "numeric", month: "short", year: "numeric" }).format(epoch);
 const shortDay = (day) => new Date(`${day}T00:00:00`).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
-const sentence = (text) => text.charAt(0) + text.slice(1).toLowerCase().replaceAll("_", " ");
 
 // The server's now: a browser's own clock may be wrong by minutes.
 const serverNow = () => state.reading.at + (Date.now() - state.heardAt);
@@ -42,45 +32,17 @@ function age(seconds) {
 
 // --- elements ----------------------------------------------------------------------------------------
 
-function element(tag, attributes, ...children) {
-  const node = tag === "svg" || tag === "polyline" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
-  }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
-  return node;
-}
-
-// Redrawing must not take the keyboard's place away: what had the focus is found again by its data-key.
-function draw(id, ...children) {
-  const place = document.getElementById(id);
-  const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  place.replaceChildren(...children.flat());
-  if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
-}
-
 const STATE_TONES = {
   LIVE: "good", DONE: "good",
   STALE: "warn", DIALLING: "warn", WAITING: "warn", RUNNING: "warn",
   DOWN: "bad", BLOCKED: "bad", STOPPED: "bad", FAILED: "bad",
 };
 const badge = (name) => element("span", { class: `ops-badge ops-${STATE_TONES[name] || "quiet"}` }, sentence(String(name)));
-const heading = (title, ...rest) => element("header", { class: "ops-heading" }, element("h2", {}, title), ...rest);
-const empty = (text) => element("p", { class: "ops-empty" }, text);
 
 function actionLink(name, label, query) {
   if (!boot.may_operate) return null;
   const search = new URLSearchParams(query).toString();
   return element("a", { class: "ops-link", href: `${boot.action_url}${name}?${search}`, "data-key": `${name}?${search}` }, label);
-}
-
-function table(columns, rows, foot) {
-  const cell = (tag) => (value, index) => element(tag, { class: columns[index].kind || null, scope: tag === "th" ? "col" : null }, value);
-  return element("div", { class: "ops-scroll", tabindex: "0" },
-    element("table", {},
-      element("thead", {}, element("tr", {}, columns.map((column) => column.title).map(cell("th")))),
-      element("tbody", {}, rows.map((row) => element("tr", { class: row.tone || null }, row.cells.map(cell("td"))))),
-      foot ? element("tfoot", {}, element("tr", {}, foot.map(cell("td")))) : null));
 }
 
 // --- the parts of the page ---------------------------------------------------------------------------
@@ -103,18 +65,43 @@ function sparkline(values) {
   return element("svg", { class: "ops-spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" }, element("polyline", { points }));
 }
 
-const tile = (label, value, note, extra) =>
-  element("div", { class: "ops-tile" }, element("span", { class: "ops-label" }, label), element("strong", {}, value), element("span", { class: "ops-note" }, note || ""), extra);
-
 function drawTiles({ totals, browsers }) {
   const speaks = totals.capacity > 0;
   const share = speaks ? `${((100 * totals.used) / totals.capacity).toFixed(1)} % of ${number(totals.capacity)}` : "no feed speaks";
   draw("ops-tiles",
     tile("Subscribed", speaks ? number(totals.used) : "–", share),
-    tile("Packets/s", speaks ? number(totals.packets_per_second) : "–", "all connections", sparkline(state.packets)),
+    tile("Packets/s", speaks ? number(totals.packets_per_second) : "–", "all connections", sparkline(packets)),
     tile("Lag p99", milliseconds(totals.lag_ms_p99), "from the trade to here"),
     tile("Reconnects", speaks ? number(totals.reconnects) : "–", "since the feeds started"),
     tile("Browsers", number(browsers), browsers === null ? "not known" : "listening now"));
+}
+
+// A tile that leads to its page.
+function linked(path, label, value, note) {
+  const box = tile(label, value, note);
+  if (boot.may_see_positions) box.append(element("a", { class: "ops-cover", href: path, "aria-label": label, "data-key": path }));
+  return box;
+}
+
+const perSecond = (value) => (value === null || value === undefined ? "–" : value < 10 ? value.toFixed(1) : number(value));
+
+function executionTile({ execution }) {
+  const name = sentence(execution.state);
+  const note = execution.epoch === undefined ? "no process speaks"
+    : `${perSecond(execution.orders_per_second)} orders/s · ${perSecond(execution.fills_per_second)} fills/s · step ${milliseconds(execution.step_ms)}`;
+  return tile("Execution", element("span", { class: `ops-word ops-${STATE_TONES[execution.state] || "quiet"}` }, name), note);
+}
+
+function drawTrading({ trading }) {
+  const { exposure } = trading;
+  const resting = trading.execution.resting;
+  draw("ops-trading",
+    executionTile(trading),
+    linked(boot.orders_url, "Open orders", number(trading.open_orders), resting === undefined ? "in the books" : `${number(resting)} rest in the matching book`),
+    linked(boot.positions_url, "Exposure", roundRupees(exposure.gross), exposure.unpriced ? `${number(exposure.unpriced)} without a price` : `net ${roundRupees(exposure.net)}`),
+    linked(boot.accounts_url, "In deficit", element("span", { class: trading.deficits ? "ops-loss" : "" }, number(trading.deficits)), "accounts below their floor"),
+    linked(boot.switches_url, "Kill switches", element("span", { class: trading.kill_switches ? "ops-loss" : "" }, number(trading.kill_switches)), trading.house_stopped ? "the whole house is stopped" : "engaged"),
+    linked(boot.funds_url, "Funds requests", number(trading.waiting_funds), "wait for a second person"));
 }
 
 const CONNECTION_COLUMNS = [
@@ -212,9 +199,11 @@ function jobResult({ report, status, attempts }) {
   return status === "DONE" ? "–" : `attempt ${attempts}`;
 }
 
+const runAgain = (job) => (job.status === "FAILED" ? actionLink("run-job", "Run again", { job: job.job, trading_date: job.trading_date }) || "" : "");
+
 function drawJobs({ jobs }) {
-  const columns = [{ title: "Job" }, { title: "For" }, { title: "Status" }, { title: "Result", kind: "text" }, { title: "Finished", kind: "num" }];
-  const rows = jobs.map((job) => ({ cells: [jobName(job.job), shortDay(job.trading_date), badge(job.status), jobResult(job), job.finished_at ? element("span", { title: exchangeClock(job.finished_at) }, ago(job.finished_at)) : "–"] }));
+  const columns = [{ title: "Job" }, { title: "For" }, { title: "Status" }, { title: "Result", kind: "text" }, { title: "" }, { title: "Finished", kind: "num" }];
+  const rows = jobs.map((job) => ({ cells: [jobName(job.job), shortDay(job.trading_date), badge(job.status), jobResult(job), runAgain(job), job.finished_at ? element("span", { title: exchangeClock(job.finished_at) }, ago(job.finished_at)) : "–"] }));
   draw("ops-jobs", heading("End of day and rebuild", element("span", { class: "ops-note" }, "last run of each job")), jobs.length ? table(columns, rows) : empty("No job has run in this database yet."));
 }
 
@@ -224,13 +213,14 @@ function drawAudit({ audit }) {
   draw("ops-audit", heading("Latest actions", element("span", { class: "ops-note" }, "audit trail")), audit.length ? table(columns, rows) : empty("Nobody has changed anything yet."));
 }
 
-function drawBanners({ redis, accounts }) {
+function drawBanners({ redis, accounts, trading }) {
   const banners = [];
   if (!redis) banners.push(["bad", "Redis does not answer: feed figures are missing, chains and jobs below come from the database."]);
   for (const account of accounts.filter((each) => each.enabled && ["DOWN", "STOPPED"].includes(each.state))) {
     banners.push(["bad", account.last_data_at ? `${account.name}: no data since ${exchangeClock(account.last_data_at)} (${ago(account.last_data_at)}). Prices on screens are last values.` : `${account.name}: no data yet.`]);
   }
   for (const account of accounts.filter((each) => each.state === "STALE")) banners.push(["warn", `${account.name}: some instruments are silent while their market trades.`]);
+  if (trading.execution.state !== "LIVE") banners.push(["warn", "The execution process is not running: orders are accepted and wait."]);
   if (!accounts.length) banners.push(["warn", "No Dhan account yet. Add one under Dhan accounts, then start its feed process."]);
   draw("ops-banners", banners.map(([tone, text]) => element("p", { class: `ops-banner ops-${tone}`, role: "alert" }, text)));
 }
@@ -247,19 +237,12 @@ function drawPhases() {
   draw("ops-phases", clock.phases.map(({ market, phase }) => element("span", { class: "ops-phase" }, element("small", {}, market), element("b", { class: phase === "CONTINUOUS" ? "ops-open" : "" }, sentence(phase)))));
 }
 
-function drawLive() {
-  const place = document.getElementById("ops-live");
-  const silent = state.failing && Date.now() - state.heardAt > STALE_AFTER;
-  place.dataset.tone = document.hidden ? "quiet" : silent ? "bad" : state.failing ? "warn" : "good";
-  place.lastElementChild.textContent = document.hidden ? "Paused" : silent ? `No answer since ${clockText(state.heardAt)}` : state.failing ? "Waiting for an answer" : "Live";
-  document.getElementById("ops").classList.toggle("ops-silent", silent);
-}
-
 function drawAll() {
   const { reading } = state;
   drawPhases();
   drawBanners(reading);
   drawTiles(reading);
+  drawTrading(reading);
   draw("ops-accounts", reading.accounts.map(accountCard));
   drawChains(reading);
   drawJobs(reading);
@@ -268,31 +251,14 @@ function drawAll() {
 
 // --- asking ------------------------------------------------------------------------------------------
 
-async function ask() {
-  const response = await fetch(boot.status_url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(STALE_AFTER), redirect: "manual" });
-  if (response.type === "opaqueredirect") return location.reload(); // the session is over: the login page says so
-  if (!response.ok) throw new Error(`status ${response.status}`);
-  state.reading = await response.json();
-  state.heardAt = Date.now();
-  state.packets = [...state.packets, state.reading.totals.packets_per_second].slice(-HISTORY);
-  drawAll();
-}
-
-async function tick() {
-  if (!document.hidden) {
-    try {
-      await ask();
-      state.failing = false;
-    } catch {
-      state.failing = true;
-    }
-  }
-  drawLive();
-  setTimeout(tick, boot.poll_milliseconds);
-}
-
-document.addEventListener("visibilitychange", drawLive);
+const state = keepAsking({
+  url: boot.status_url, milliseconds: boot.poll_milliseconds, reading: boot.status,
+  onReading(reading) {
+    packets.push(reading.totals.packets_per_second);
+    if (packets.length > HISTORY) packets.shift();
+    drawAll();
+  },
+});
 setInterval(drawClock, 250);
 drawClock();
 drawAll();
-tick();

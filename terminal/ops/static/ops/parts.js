@@ -1,0 +1,100 @@
+// What the live pages share: words, elements, tables, and asking the server again and again.
+// No figure is kept looking alive: when the answers stop, the page says since when.
+
+const STALE_AFTER = 4000; // four missed answers
+export const IST = "Asia/Kolkata";
+
+// --- small words -------------------------------------------------------------------------------------
+
+const nothing = (value) => value === null || value === undefined;
+export const number = (value) => (nothing(value) ? "–" : Math.round(value).toLocaleString("en-IN"));
+export const clockText = (epoch, zone = IST) =>
+  new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(epoch);
+export const sentence = (text) => text.charAt(0) + text.slice(1).toLowerCase().replaceAll("_", " ");
+const PAISE = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+export const rupees = (paise) => (nothing(paise) ? "–" : (paise / 100).toLocaleString("en-IN", PAISE));
+
+// Crores and lakhs, for tiles: 1,23,45,678.00 does not fit and is not read.
+export function roundRupees(paise) {
+  if (nothing(paise)) return "–";
+  const size = Math.abs(paise);
+  if (size >= 1e9) return `₹${(paise / 1e9).toFixed(2)} cr`;
+  if (size >= 1e7) return `₹${(paise / 1e7).toFixed(2)} lakh`;
+  return `₹${number(paise / 100)}`;
+}
+
+// --- elements ----------------------------------------------------------------------------------------
+
+export function element(tag, attributes, ...children) {
+  const node = tag === "svg" || tag === "polyline" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (!nothing(value) && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter((child) => !nothing(child)).map((child) => (child instanceof Node ? child : String(child))));
+  return node;
+}
+
+// Redrawing must not take the keyboard's place away: what had the focus is found again by its data-key.
+export function draw(id, ...children) {
+  const place = document.getElementById(id);
+  const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  place.replaceChildren(...children.flat());
+  if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+export const heading = (title, ...rest) => element("header", { class: "ops-heading" }, element("h2", {}, title), ...rest);
+export const empty = (text) => element("p", { class: "ops-empty" }, text);
+export const tile = (label, value, note, extra) =>
+  element("div", { class: "ops-tile" }, element("span", { class: "ops-label" }, label), element("strong", {}, value), element("span", { class: "ops-note" }, note || ""), extra);
+
+// columns: {title, kind}; rows: {cells, tone}.
+export function table(columns, rows, foot) {
+  const cell = (tag) => (value, index) => element(tag, { class: columns[index].kind || null, scope: tag === "th" ? "col" : null, "aria-sort": tag === "th" ? columns[index].sorted : null }, value);
+  return element("div", { class: "ops-scroll", tabindex: "0" },
+    element("table", {},
+      element("thead", {}, element("tr", {}, columns.map((column) => column.title).map(cell("th")))),
+      element("tbody", {}, rows.map((row) => element("tr", { class: row.tone || null }, row.cells.map(cell("td"))))),
+      foot ? element("tfoot", {}, element("tr", {}, foot.map(cell("td")))) : null));
+}
+
+// --- asking ------------------------------------------------------------------------------------------
+
+// Asks for `url` each `milliseconds` while the page is seen; `onReading(reading)` for each answer. The pill
+// #ops-live says how it goes, and #ops fades when the answers stop.
+export function keepAsking({ url, milliseconds, reading, onReading }) {
+  const state = { reading, heardAt: Date.now(), failing: false };
+
+  async function ask() {
+    const response = await fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(STALE_AFTER), redirect: "manual" });
+    if (response.type === "opaqueredirect") return location.reload(); // the session is over: the login page says so
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    state.reading = await response.json();
+    state.heardAt = Date.now();
+    onReading(state.reading);
+  }
+
+  function drawLive() {
+    const place = document.getElementById("ops-live");
+    const silent = state.failing && Date.now() - state.heardAt > STALE_AFTER;
+    place.dataset.tone = document.hidden ? "quiet" : silent ? "bad" : state.failing ? "warn" : "good";
+    place.lastElementChild.textContent = document.hidden ? "Paused" : silent ? `No answer since ${clockText(state.heardAt)}` : state.failing ? "Waiting for an answer" : "Live";
+    document.getElementById("ops").classList.toggle("ops-silent", silent);
+  }
+
+  async function tick() {
+    if (!document.hidden) {
+      try {
+        await ask();
+        state.failing = false;
+      } catch {
+        state.failing = true;
+      }
+    }
+    drawLive();
+    setTimeout(tick, milliseconds);
+  }
+
+  document.addEventListener("visibilitychange", drawLive);
+  tick();
+  return state;
+}

@@ -1,0 +1,63 @@
+"""What the dashboard says of trading: the execution process in its own words, and what the books count."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from django.conf import settings
+from redis import Redis
+
+from feeds.bus import REDIS_ERRORS
+from feeds.clock import wall_nanoseconds
+from oms.models import LIVE_VALUES, Order
+from rms.models import Funds, FundsRequest, KillSwitch
+from terminal.ops.positions import house_exposure
+
+EXECUTION_STATUS_KEY = "execution.status"
+SILENT_MILLISECONDS = 5_000
+"""The process speaks each second; five missed ones are silence."""
+READ_SECONDS = 2.0
+
+
+def trading_status() -> dict[str, Any]:
+    """Money in paise. `execution` is {"state": "DOWN"} when its process is silent."""
+    exposure = house_exposure()
+    return {
+        "execution": execution_status(),
+        "open_orders": Order.objects.filter(status__in=LIVE_VALUES).count(),
+        "exposure": exposure._asdict(),
+        "deficits": Funds.objects.filter(deficit=True).count(),
+        "kill_switches": KillSwitch.objects.filter(released_at=None).count(),
+        "house_stopped": house_switch() is not None,
+        "waiting_funds": FundsRequest.objects.filter(state=FundsRequest.State.WAITING).count(),
+    }
+
+
+def house_switch() -> KillSwitch | None:
+    """The switch that stops everybody, while it is engaged."""
+    engaged = KillSwitch.objects.filter(account=None, user=None, released_at=None)
+    return engaged.select_related("engaged_by").first()
+
+
+def execution_status() -> dict[str, Any]:
+    """The process' last words, unless they are old: Redis keeps them longer than they are true."""
+    spoken = read_status()
+    now = wall_nanoseconds() // 1_000_000
+    if spoken is None or now - spoken.get("at", 0) > SILENT_MILLISECONDS:
+        return {"state": "DOWN"}
+    return spoken
+
+
+def read_status() -> dict[str, Any] | None:
+    try:
+        found = _redis(settings.REDIS_URL).get(EXECUTION_STATUS_KEY)
+    except REDIS_ERRORS:
+        return None
+    return orjson.loads(found) if found else None
+
+
+@lru_cache(maxsize=1)
+def _redis(url: str) -> Redis:
+    return Redis.from_url(url, socket_timeout=READ_SECONDS, socket_connect_timeout=READ_SECONDS)
