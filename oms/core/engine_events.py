@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from feeds.core.instrument import ExchangeSegment, InstrumentType
-from oms.core.order import OrderType, Role, Side, Validity
+from oms.core.order import EXITS, STOP_TYPES, OrderType, Role, Side, Validity
+
+
+class Reason(StrEnum):
+    """Why the engine refused an order or a change, or ended an order that nobody asked it to end."""
+
+    PHASE = "PHASE"  # the segment takes no such order at this time of day
+    STOP_SIGN = "STOP_SIGN"  # a stop's limit is on the wrong side of its trigger
+    NO_PRICE = "NO_PRICE"  # a market order without a fresh last price to protect it by
+    SELF_TRADE = "SELF_TRADE"  # it would meet a resting order of its own account
+    BELOW_FILLED = "BELOW_FILLED"  # a new quantity that leaves nothing to fill
+    TRIGGERED = "TRIGGERED"  # its trigger cannot change any more
+    EXIT_QUANTITY = "EXIT_QUANTITY"  # an exit's quantity follows its group
+    IOC_REMAINDER = "IOC_REMAINDER"
+    OTHER_EXIT = "OTHER_EXIT"  # the other exit of its pair was filled
+    ENTRY_ENDED = "ENTRY_ENDED"  # its bracket's entry ended without a fill
+    BRACKET_EXITED = "BRACKET_EXITED"  # an exit was filled whole while the entry was still open
+    CLOSING_AUCTION = "CLOSING_AUCTION"  # stops and disclosed quantities do not go into a closing auction
+    DAY_ENDED = "DAY_ENDED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,14 @@ class EngineOrder:
     @property
     def remaining(self) -> int:
         return self.quantity - self.filled
+
+    @property
+    def is_pending_stop(self) -> bool:
+        return self.order_type in STOP_TYPES and not self.triggered
+
+    @property
+    def is_exit(self) -> bool:
+        return self.role in EXITS
 
 
 @dataclass(frozen=True, slots=True)
