@@ -19,9 +19,17 @@ PAISE = 100
 
 @transaction.atomic
 def request_funds(
-    *, account: TradingAccount, direction: str, amount: int, actor: AbstractBaseUser, reason: str
+    *,
+    account: TradingAccount,
+    direction: str,
+    amount: int,
+    actor: AbstractBaseUser,
+    reason: str,
+    needs_approval: bool = False,
 ) -> FundsRequest:
     """Ask to pay `amount` paise in or out. Up to FUNDS_APPROVAL_RUPEES it is done at once, above it waits.
+
+    `needs_approval`: it waits whatever the amount, because the actor does not manage funds.
 
     Raises:
         InsufficientFunds: paying out would leave less than the account's floor.
@@ -36,7 +44,7 @@ def request_funds(
         account=account, direction=direction, amount=amount, reason=reason, requested_by=actor
     )
     _record(actor, "funds.request", request, reason)
-    if amount <= settings.FUNDS_APPROVAL_RUPEES * PAISE:
+    if amount <= settings.FUNDS_APPROVAL_RUPEES * PAISE and not needs_approval:
         _carry_out(request, actor)
     return request
 

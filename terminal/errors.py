@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -13,11 +14,14 @@ from redis import RedisError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from feeds.core.price import rupees_text
+from oms.core.rules import RefusalCode
+
 log = logging.getLogger(__name__)
 
 
 class ErrorCode(StrEnum):
-    """All that an error's `code` can be."""
+    """All that an error's `code` can be, beside the reasons why an order is not taken (`RefusalCode`)."""
 
     INVALID = "INVALID"
     PARSE_ERROR = "PARSE_ERROR"
@@ -45,11 +49,20 @@ class ErrorCode(StrEnum):
     NAME_TAKEN = "NAME_TAKEN"
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
     AMBIGUOUS_SYMBOL = "AMBIGUOUS_SYMBOL"
+    REFERENCE_TAKEN = "REFERENCE_TAKEN"
+    NOT_CHANGEABLE = "NOT_CHANGEABLE"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    SECOND_PERSON_NEEDED = "SECOND_PERSON_NEEDED"
+    ALREADY_DECIDED = "ALREADY_DECIDED"
+    HOLD_ENDED = "HOLD_ENDED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
 
-DOMAIN_STATUSES = {
+ALL_CODES = list(dict.fromkeys([code.value for code in ErrorCode] + [code.value for code in RefusalCode]))
+
+DOMAIN_STATUSES: dict[str, int] = {
+    **dict.fromkeys((code.value for code in RefusalCode), status.HTTP_422_UNPROCESSABLE_ENTITY),
     ErrorCode.LOGIN_FAILED: status.HTTP_401_UNAUTHORIZED,
     ErrorCode.SECOND_FACTOR_REQUIRED: status.HTTP_401_UNAUTHORIZED,
     ErrorCode.SECOND_FACTOR_WRONG: status.HTTP_401_UNAUTHORIZED,
@@ -63,10 +76,27 @@ DOMAIN_STATUSES = {
     ErrorCode.NAME_TAKEN: status.HTTP_409_CONFLICT,
     ErrorCode.UNKNOWN_INSTRUMENT: status.HTTP_422_UNPROCESSABLE_ENTITY,
     ErrorCode.AMBIGUOUS_SYMBOL: status.HTTP_422_UNPROCESSABLE_ENTITY,
+    ErrorCode.REFERENCE_TAKEN: status.HTTP_422_UNPROCESSABLE_ENTITY,
+    ErrorCode.INSUFFICIENT_FUNDS: status.HTTP_422_UNPROCESSABLE_ENTITY,
+    ErrorCode.NOT_CHANGEABLE: status.HTTP_409_CONFLICT,
+    ErrorCode.SECOND_PERSON_NEEDED: status.HTTP_409_CONFLICT,
+    ErrorCode.ALREADY_DECIDED: status.HTTP_409_CONFLICT,
+    ErrorCode.HOLD_ENDED: status.HTTP_409_CONFLICT,
     ErrorCode.NOT_FOUND: status.HTTP_404_NOT_FOUND,
     ErrorCode.INVALID: status.HTTP_400_BAD_REQUEST,
 }
 """A domain error carries a `code` and perhaps `details`; what HTTP makes of each code is said here only."""
+
+MONEY_DETAILS = frozenset(
+    {"required", "shortfall", "amount", "tick_size", "lower_limit", "upper_limit", "low", "high", "price"}
+)
+MONEY_DETAILS_OF: dict[str, frozenset[str]] = {
+    RefusalCode.INSUFFICIENT_MARGIN: frozenset({"available"}),
+    ErrorCode.INSUFFICIENT_FUNDS: frozenset({"available"}),
+    RefusalCode.ORDER_VALUE: frozenset({"value", "allowed"}),
+    RefusalCode.OPEN_ORDER_VALUE: frozenset({"value", "allowed"}),
+}
+"""Details that are paise where they are raised, and rupees as text in REST; some mean money with some codes only."""
 
 FRAMEWORK_CODES = {
     status.HTTP_400_BAD_REQUEST: ErrorCode.INVALID,
@@ -113,9 +143,17 @@ def _response(exception: Exception) -> Response | None:
         return Response(error_body(ErrorCode.UNAVAILABLE, "Stored data is not reachable just now."), status=503)
     code = getattr(exception, "code", None)
     if isinstance(code, str) and code in DOMAIN_STATUSES:
-        details = getattr(exception, "details", None)
-        return Response(error_body(code, str(exception), details), status=DOMAIN_STATUSES[ErrorCode(code)])
+        details = in_rupees(code, getattr(exception, "details", None) or {})
+        return Response(error_body(code, str(exception), details), status=DOMAIN_STATUSES[code])
     return None
+
+
+def in_rupees(code: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    """The details of a domain error as REST tells them."""
+    money = MONEY_DETAILS | MONEY_DETAILS_OF.get(code, frozenset())
+    return {
+        name: rupees_text(value) if name in money and type(value) is int else value for name, value in details.items()
+    }
 
 
 def _framework_response(exception: exceptions.APIException) -> Response:

@@ -6,13 +6,13 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from terminal.errors import ErrorCode
+from terminal.errors import ALL_CODES
 
 ERROR_SCHEMA = {
     "type": "object",
     "description": "Every error. `details` depends on the code: field errors, capacity figures, unknown instruments.",
     "properties": {
-        "code": {"type": "string", "enum": [code.value for code in ErrorCode]},
+        "code": {"type": "string", "enum": ALL_CODES},
         "message": {"type": "string"},
         "details": {"type": "object", "additionalProperties": True},
     },
@@ -24,7 +24,7 @@ ERROR_RESPONSES = {
     "403": "Not allowed, or the CSRF token is missing.",
     "404": "It does not exist, or it is somebody else's.",
     "409": "It does not fit what is there: capacity, limits, names.",
-    "422": "An instrument or symbol is not known.",
+    "422": "An instrument or symbol is not known, or an order was refused: the code says why.",
     "429": "Too many requests; Retry-After says when to come again.",
     "503": "The database or the live data is not reachable just now.",
 }

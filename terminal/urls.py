@@ -26,6 +26,7 @@ api = [
     path("", include("terminal.accounts.urls")),
     path("", include("feeds.urls")),
     path("", include("watchlists.urls")),
+    path("", include("rms.urls")),
     path("schema", SpectacularAPIView.as_view(**PUBLIC), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema", **PUBLIC), name="docs"),
 ]
