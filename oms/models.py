@@ -128,6 +128,7 @@ class OrderEvent(models.Model):
         RELEASED = "RELEASED", "Sent"
         ACCEPTED = "ACCEPTED", "Accepted by the venue"
         TRIGGERED = "TRIGGERED", "Triggered"
+        PROTECTED = "PROTECTED", "Given its protection price"
         FILLED = "FILLED", "Filled"
         MODIFY_REQUESTED = "MODIFY_REQUESTED", "Change asked for"
         MODIFIED = "MODIFIED", "Changed"

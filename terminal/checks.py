@@ -64,6 +64,19 @@ def check_clock(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
+def check_failpoints(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    if settings.FAILPOINTS and not settings.DEMO:
+        return [
+            Error(
+                "FAILPOINTS lets a file kill this process, and this is no demonstration (DEMO=0).",
+                hint="Unset FAILPOINTS.",
+                id="terminal.E005",
+            )
+        ]
+    return []
+
+
+@register(Tags.security)
 def check_debug(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     if settings.DEBUG and (hosts := public_hosts()):
         return [
@@ -117,6 +130,6 @@ def require_safe() -> None:
     Raises:
         ImproperlyConfigured: a check above found an error.
     """
-    found = [*check_demo(), *check_clock(), *check_weak_settings()]
+    found = [*check_demo(), *check_clock(), *check_failpoints(), *check_weak_settings()]
     if errors := [message for message in found if isinstance(message, Error)]:
         raise ImproperlyConfigured("; ".join(f"{error.msg} {error.hint}" for error in errors))

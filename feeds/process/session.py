@@ -35,7 +35,7 @@ from feeds.leases import LeaseKeeper, LeaseLost
 from feeds.offload import Offload, Overloaded
 from feeds.process.accounts import AccountCredentials
 from feeds.process.comparing import Comparer
-from feeds.process.duties import run_together
+from feeds.duties import run_together
 from feeds.process.first_packet import FirstPacketAudit
 from feeds.process.flusher import Flusher
 from feeds.process.leftovers import Leftovers

@@ -45,6 +45,16 @@ class SimulatorControl:
         if response.is_error:
             raise FaultRefused(response.json()["error"])
 
+    async def show(self, instrument: str, **step: Any) -> None:
+        """Put an instrument under script: one step of `feeds.simulator.prices`, `walk=[...]`, or `release=True`.
+
+        Raises:
+            FaultRefused: it is not listed, or that is no step.
+        """
+        response = await self._client.post("/control/prices", json={"instrument": instrument, **step})
+        if response.is_error:
+            raise FaultRefused(response.json()["error"])
+
     async def state(self, *instruments: str, codes: bool = False) -> dict[str, Any]:
         """The simulator's truth; `instruments` (NSE_FNO.49081) adds each one's last packet as sent."""
         query = {"instruments": ",".join(instruments)} | ({"codes": "1"} if codes else {})

@@ -209,6 +209,7 @@ def clear(simulator: Simulator) -> None:
     simulator.rest.master_bytes = None
     simulator.pump.frozen.clear()
     simulator.pump.overrides.clear()
+    simulator.pump.scripts.clear()
     simulator.pump.burst(0, 0)
 
 

@@ -14,6 +14,7 @@ from feeds.dhan.wire import FULL, LAYOUTS, FeedMode, ResponseCode, blank_packets
 from feeds.simulator import frames
 from feeds.simulator.connection import FeedConnection
 from feeds.simulator.market import Kind, Market
+from feeds.simulator.prices import Scripts, Step
 from feeds.simulator.switches import Unconfirmed
 
 FIRST_PACKETS_PER_STEP = 5000
@@ -67,6 +68,7 @@ class Pump:
     def __post_init__(self) -> None:
         self.sent = np.zeros(len(self.market.codes), FULL)
         self.times_sent = np.zeros(len(self.market.codes), np.int64)
+        self.scripts = Scripts(self.market)
         self._random = np.random.default_rng(self.seed)
         self._volume_sent = np.zeros(len(self.market.codes), np.uint32)
         self._parts: dict[int, Slots] = {}
@@ -105,6 +107,8 @@ class Pump:
             now: monotonic seconds.
             elapsed: seconds since the step before.
         """
+        for row in self.scripts.advance(at, now):
+            self._send_scripted(row)
         slots = _joined([self._take_first(), self._take_round(now, elapsed)])
         slots = slots.pick(self._allowed(slots))
         if not len(slots.row):
@@ -113,8 +117,40 @@ class Pump:
         packets = self.market.packets(slots.row, times)
         if not self.switches.volume_is_cumulative:
             self._make_volume_incremental(slots.row, packets)
+        self.scripts.apply(slots.row, packets)
         self._override(slots.row, packets)
         self._send(slots, packets)
+
+    def script(self, code: int, steps: list[Step], seconds: float, at: float, now: float) -> None:
+        """An instrument takes these steps, the first at once, and shows nothing else until it is released.
+
+        Raises:
+            KeyError: it is not listed.
+        """
+        row = self._row(code)
+        self.scripts.walk(row, steps, seconds, at, now)
+        self._send_scripted(row)
+
+    def release(self, code: int) -> None:
+        """An instrument goes its own path again.
+
+        Raises:
+            KeyError: it is not listed.
+        """
+        self.scripts.release(self._row(code))
+
+    def _send_scripted(self, row: int) -> None:
+        """Out of turn, to everybody who has it subscribed: a step is seen at once."""
+        code = int(self.market.codes[row])
+        if code in self.frozen:
+            return
+        packet = self.scripts.packet(row)
+        slots = [(number, row, mode) for number, mode in self._holders(code)]
+        if slots:
+            numbers, rows, modes = zip(*slots, strict=True)
+            chosen = Slots(np.array(numbers), np.array(rows), np.array(modes, np.uint8))
+            chosen = chosen.pick(self._allowed(chosen))
+            self._send(chosen, np.repeat(packet, len(chosen.row)))
 
     def send_again(self, code: int, seconds_old: float, at: float, times: int = 1) -> int:
         """Packets of one instrument out of turn: its last one again, or as it was some seconds ago."""

@@ -24,6 +24,7 @@ from feeds.simulator import faults
 from feeds.simulator.connection import FeedConnection
 from feeds.simulator.feed import Credentials, Feed
 from feeds.simulator.market import Kind, Market
+from feeds.simulator.prices import Step
 from feeds.simulator.pump import Pump
 from feeds.simulator.rest import Rest
 from feeds.simulator.switches import Limits, Unconfirmed
@@ -175,6 +176,8 @@ class Simulator:
     def _control(self, request: WebRequest) -> WebResponse:
         if request.path == "/control/faults" and request.method == "POST":
             return self._inject(request)
+        if request.path == "/control/prices" and request.method == "POST":
+            return self._script_prices(request)
         if request.path == "/control/state":
             return self._show_state(request)
         if request.path == "/control/sent":
@@ -192,6 +195,30 @@ class Simulator:
             return json_response(faults.inject(self, orjson.loads(request.body)))
         except (faults.BadFault, orjson.JSONDecodeError) as error:
             return json_response({"error": str(error)}, 400)
+
+    def _script_prices(self, request: WebRequest) -> WebResponse:
+        try:
+            self.script_prices(orjson.loads(request.body))
+        except (KeyError, TypeError, ValueError) as error:
+            return json_response({"error": str(error)}, 400)
+        return json_response({})
+
+    def script_prices(self, command: dict[str, Any]) -> None:
+        """What `POST /control/prices` asks of one instrument: `release`, `walk` with `seconds`, or one step.
+
+        Raises:
+            KeyError, TypeError, ValueError: it cannot be done.
+        """
+        step = dict(command)
+        code = InstrumentKey.parse(step.pop("instrument")).code
+        if step.get("release"):
+            self.pump.release(code)
+            return
+        steps = [Step.parse(each) for each in step.get("walk", [step])]
+        if not steps:
+            raise ValueError("a walk has at least one step")
+        seconds = float(step.get("seconds", 1.0))
+        self.pump.script(code, steps, seconds, clock.exchange_now().timestamp(), clock.monotonic())
 
     def packets_sent(self) -> NDArray[np.void]:
         """The last packet of every instrument that was ever sent, as Full packets, whatever mode it went in."""

@@ -40,7 +40,7 @@ REPORT_CLOSE = datetime(2026, 2, 3, 15, 30, tzinfo=IST)
 class Command(BaseCommand):
     """Prepare, start, watch, stop."""
 
-    help = "Start everything: PostgreSQL, Valkey, the simulated Dhan, feed, web, worker and beat. Ctrl-C stops it."
+    help = "Start everything: PostgreSQL, Valkey, the simulated Dhan, feed, execution, web, worker and beat. Ctrl-C stops it."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -128,7 +128,7 @@ class Command(BaseCommand):
             self._set_clock(stack, REPORT_CLOSE - timedelta(seconds=until_close))
             stack.members.pop("simulator").child.stop()  # its clock was another one
             self._start_simulator(stack)
-        self._step("feed, web, worker and beat", lambda: self._start_rest(stack))
+        self._step("feed, execution, web, worker and beat", lambda: self._start_rest(stack))
         base = f"http://localhost:{stack.web_ports[0]}"
         if options["report"]:
             self._report(stack, base, logins, starts_at, ends_at)

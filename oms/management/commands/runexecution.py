@@ -1,0 +1,17 @@
+"""Run the execution process: the one writer of trades, at most one of many at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import uvloop
+from django.core.management.base import BaseCommand
+
+from oms.process.runtime import run_until_signalled
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        uvloop.run(run_until_signalled())

@@ -1,0 +1,292 @@
+"""One reign of the execution process: from taking the lease to losing it, under one epoch.
+
+Steps come one after another: what waits, what ticked and what time it is go to the venue, and all that came of it
+goes into the database in one transaction. When that fails, the venue is ahead of the database: it is thrown away
+and made anew from what is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from redis.asyncio import Redis as AsyncRedis
+
+from feeds import clock
+from feeds.bus import REDIS_ERRORS, Batch, Snapshot, TickSubscriber
+from feeds.core.calendar import IST, Calendar, shipped_calendar
+from feeds.duties import run_together
+from feeds.leases import LeaseKeeper, LeaseLost
+from feeds.offload import Offload, Overloaded
+from feeds.selectors import market_calendar
+from oms import bell, failpoints
+from oms.core.engine_events import Accepted, Cancelled, EngineEvent, Expired, Reason
+from oms.core.matching import Rules
+from oms.gateways.paper import PaperGateway
+from oms.models import Order
+from oms.process.database import StepDatabase
+from oms.process.fencing import Fenced
+from oms.process.loading import Standing, Waiting, read_standing, read_waiting
+from oms.process.modifying import change_asked
+from oms.process.phases import Phases, closed_for_today, next_change
+from oms.process.prices import Prices
+from oms.process.reasons import CANCELLED_BY_USER
+from oms.process.status import Figures, write_status
+from oms.process.timers import ExecutionTimers
+from oms.process.writing import Written, write_events
+from rms.market import Market, facts, reference_codes
+
+log = logging.getLogger(__name__)
+
+DATABASE_AWAY = (DatabaseError, Overloaded)
+ENDS_OF_REIGN = (LeaseLost, Fenced)
+"""What ends a session without being anybody's mistake."""
+AGAIN_SECONDS = 0.25
+"""Between two tries to rebuild while the database is away: it is back within ten seconds, and so are we."""
+CALENDAR_SECONDS = 300.0
+"""An admin's new holiday is known within five minutes."""
+BATCHES_KEPT = 2000
+"""Of ticks that wait while the database is away, some minutes of one feed. Older ones count as a gap."""
+
+Ticks = Batch | Snapshot
+NOTHING = Waiting()
+
+
+class ExecutionSession:
+    """Owns the venue for one epoch; `run` returns only by an exception."""
+
+    def __init__(
+        self, lease: LeaseKeeper, redis: AsyncRedis, database: StepDatabase, offload: Offload, timers: ExecutionTimers
+    ) -> None:
+        self.epoch = lease.epoch
+        self.timers = timers
+        self.prices = Prices()
+        self.figures = Figures()
+        self.standing: set[int] = set()
+        self.trades = False
+        self._lease, self._redis, self._database, self._offload = lease, redis, database, offload
+        self._calendar: Calendar = shipped_calendar()
+        self._ticks: deque[Ticks] = deque()
+        self._missed = False
+        self._taken: list[Ticks] = []  # by the venue, in the step that is not written yet
+        self._woken = asyncio.Event()
+        self._look = True
+        self._looked_at = 0.0
+
+    async def run(self) -> None:
+        """Until the lease is lost.
+
+        Raises:
+            LeaseLost, Fenced
+        """
+        await run_together(
+            {
+                "lease": self._keep_lease(),
+                "ticks": self._listen(),
+                "bell": self._hear(),
+                "calendar": self._follow_calendar(),
+                "steps": self._work(),
+                "status": self._tell(),
+            }
+        )
+
+    # --- what wakes it
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(self.timers.lease_renew)
+            try:
+                await self._offload.run(self._lease.renew)
+            except DATABASE_AWAY as error:
+                log.warning("execution: the lease could not be renewed (%s)", type(error).__name__)
+
+    async def _listen(self) -> None:
+        async for event in TickSubscriber(self._redis):
+            if isinstance(event, Ticks):
+                self._ticks.append(event)
+                if len(self._ticks) > BATCHES_KEPT:
+                    self._give_up_ticks()
+                self._woken.set()
+
+    def _give_up_ticks(self) -> None:
+        """Nothing was matched for minutes: prices are taken over, what happened between them is not known."""
+        log.error("execution: %d batches were not matched in time", len(self._ticks))
+        while self._ticks:
+            event = self._ticks.popleft()
+            self.prices.take(event.rows, event.account_id)
+        self._missed = True
+
+    async def _hear(self) -> None:
+        last = bell.NEVER
+        while True:
+            try:
+                heard = await bell.heard_by(self._redis, last)
+            except REDIS_ERRORS:
+                await asyncio.sleep(self.timers.sweep)
+                continue
+            if heard != last:
+                last, self._look = heard, True
+                self._woken.set()
+
+    async def _follow_calendar(self) -> None:
+        while True:
+            with suppress(*DATABASE_AWAY):
+                self._calendar = await self._offload.run(market_calendar)
+                self._phases_due = clock.exchange_now()
+            await asyncio.sleep(CALENDAR_SECONDS)
+
+    # --- steps
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                await self._open()
+                while True:
+                    await self._step()
+                    await self._wait()
+            except DATABASE_AWAY as error:
+                self.trades = False
+                self.figures.counters["rebuilt"] += 1
+                log.warning("execution: a step was not written (%s): %s", type(error).__name__, str(error).strip())
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _open(self) -> None:
+        """The venue as the database has it, at the prices known, with the ticks that no written step has used."""
+        self._calendar = await self._database.run(market_calendar)
+        now = clock.exchange_now()
+        standing = await self._database.run(partial(read_standing, now.date()))
+        self.gateway = PaperGateway(
+            Rules(float(settings.EXECUTION_STALE_SECONDS), settings.EXCHANGE_CLOCK_OFFSET_SECONDS)
+        )
+        self._phases, self._phases_due = Phases(), now
+        self._tell_phases(now)
+        self._restore(standing, now)
+        unwritten, self._taken = self._taken, []
+        self._ticks.extendleft(reversed(unwritten))
+        self._look = True
+        log.info("execution: epoch %d has %d orders at the venue", self.epoch, len(self.standing))
+
+    def _restore(self, standing: Standing, now: datetime) -> None:
+        self.gateway.restore(standing.orders, now)
+        self.standing = {order.id for order in standing.orders}
+        self._own = [Expired(order.pk, Reason.DAY_ENDED, now) for order in standing.overdue]
+        self._missed = True
+        for board in closed_for_today(self._calendar, now):
+            self.gateway.expire(board.segment, now, board.has_derivatives)
+
+    async def _wait(self) -> None:
+        """Until something happened, at most until the next sweep."""
+        if self._look or self._ticks:
+            return
+        self._woken.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.timers.sweep):
+                await self._woken.wait()
+
+    async def _step(self) -> None:
+        began = clock.monotonic()
+        waiting = await self._gather(began)
+        now = clock.exchange_now()
+        self._tell_phases(now)
+        self._follow_market(now)
+        self._send(waiting, now)
+        events, self._own = [*self._own, *self.gateway.events()], []
+        if events:
+            failpoints.reach("before_write")
+            written = await self._database.run(partial(write_events, events, self.epoch, self._market_of))
+            self._note(events, written, clock.monotonic() - began)
+        self._taken.clear()
+        self.trades = True
+
+    async def _gather(self, now: float) -> Waiting:
+        if not self._look and now - self._looked_at < self.timers.sweep:
+            return NOTHING
+        self._look, self._looked_at = False, now
+        waiting = await self._database.run(read_waiting)
+        self._look |= waiting.is_full
+        if waiting.placing or waiting.cancelling or waiting.modifying:
+            failpoints.reach("after_claim")
+        return waiting
+
+    def _tell_phases(self, now: datetime) -> None:
+        if now < self._phases_due:
+            return
+        for board, phase in self._phases.changes(self._calendar, now):
+            self.gateway.on_phase(board.segment, phase, now, board.has_derivatives)
+        self._phases_due = next_change(self._calendar, now)
+
+    def _follow_market(self, now: datetime) -> None:
+        if self._missed:
+            self._missed = False
+            for source, rows in self.prices.by_source().items():
+                self.gateway.on_snapshot(rows, now, source)
+        while self._ticks:
+            event = self._ticks.popleft()
+            self._taken.append(event)
+            self.prices.take(event.rows, event.account_id)
+            act = self.gateway.on_ticks if isinstance(event, Batch) else self.gateway.on_snapshot
+            act(event.rows, exchange_time(event.flushed_at), event.account_id)
+            self.figures.lag_ms = round((clock.wall_nanoseconds() - event.flushed_at) / 1e6, 2)
+
+    def _send(self, waiting: Waiting, now: datetime) -> None:
+        for order in waiting.cancelling:
+            self._cancel(order, waiting.exits.get(order.pk, ()), now)
+        for order in waiting.modifying:
+            if not self.gateway.modify(order.pk, change_asked(order), now):
+                log.error("execution: order %d is to be changed and is not at the venue", order.pk)
+        for order in waiting.placing:
+            self.gateway.place(order, now)
+        self.figures.counters["orders"] += len(waiting.placing)
+
+    def _cancel(self, order: Order, exits: Collection[int], now: datetime) -> None:
+        """What never came to the venue ends here, with the exits that would have followed it."""
+        if not self.gateway.cancel(order.pk, CANCELLED_BY_USER, now):
+            self._own += [Cancelled(pk, CANCELLED_BY_USER, now) for pk in (order.pk, *exits)]
+
+    def _market_of(self, codes: Collection[int]) -> Market:
+        day = clock.exchange_today()
+        rows = self.prices.rows({*codes, *reference_codes(codes, day)})
+        return Market.of_rows(facts(day).take(codes), rows, day)
+
+    def _note(self, events: Collection[EngineEvent], written: Written, seconds: float) -> None:
+        self.standing |= {event.order_id for event in events if isinstance(event, Accepted)}
+        self.standing -= written.ended
+        self.figures.counters["fills"] += written.fills
+        self.figures.stepped(seconds)
+
+    # --- what it says
+
+    async def _tell(self) -> None:
+        while True:
+            with suppress(*REDIS_ERRORS):
+                await write_status(self._redis, self.status())
+            await asyncio.sleep(self.timers.status)
+
+    def status(self) -> dict[str, object]:
+        figures = self.figures
+        return {
+            "state": "LIVE" if self.trades else "STARTING",
+            "epoch": self.epoch,
+            "pid": os.getpid(),
+            "at": round(clock.exchange_now().timestamp() * 1000),
+            "resting": len(self.standing),
+            "step_ms": figures.step_ms,
+            "longest_step_ms": figures.longest_step_ms,
+            "lag_ms": figures.lag_ms,
+            "waiting_batches": len(self._ticks),
+            **figures.rates(),
+            "counters": dict(figures.counters),
+        }
+
+
+def exchange_time(wall: int) -> datetime:
+    """Wall nanoseconds as exchange time."""
+    return datetime.fromtimestamp(wall / 1e9, IST) + timedelta(seconds=settings.EXCHANGE_CLOCK_OFFSET_SECONDS)

@@ -1,0 +1,245 @@
+"""What came of a step, into the database in one transaction: fills, trades, events, holds and facts, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import prefetch_related_objects
+
+from feeds.clock import IST
+from oms import facts, failpoints
+from oms.changes import Change, change, hold_reference, lock_orders, record_facts, save_changes
+from oms.core.engine_events import (
+    Accepted,
+    Activated,
+    Cancelled,
+    EngineEvent,
+    Expired,
+    Filled,
+    Modified,
+    ModifyRefused,
+    Protected,
+    Rejected,
+    Trailed,
+    Triggered,
+)
+from oms.core.order import STOP_TYPES, TERMINAL, OrderStatus, Side
+from oms.models import Order, OrderEvent, Trade
+from oms.process.fencing import require_epoch
+from oms.process.reasons import sentence
+from rms import fills as money
+from rms import ledger
+from rms.fills import Fill
+from rms.market import Market
+from rms.models import Hold
+
+Kind = OrderEvent.Kind
+MarketOf = Callable[[Collection[int]], Market]
+"""The prices that fills of these instruments are margined on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one step came to."""
+
+    fills: int = 0
+    ended: frozenset[int] = frozenset()
+
+
+@dataclass
+class Page:
+    """One step as it is being translated: orders as they stand, and what is to be written of them."""
+
+    orders: Mapping[int, Order]
+    epoch: int
+    changes: list[Change] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    unfilled: dict[int, int] = field(default_factory=dict)
+    """By order: what was still open before its first fill of the step."""
+
+    def add(self, order: Order, kind: str, status: OrderStatus | None, at: datetime, **more: Any) -> None:
+        self.changes.append(change(order, kind, status, at=at, **more))
+
+
+@transaction.atomic
+def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf) -> Written:
+    """Write what the venue told, all or nothing, under the locks of every account concerned.
+
+    Raises:
+        Fenced: another process has taken over.
+        django.db.Error: nothing was written, or (the connection broke in the commit) that is not known.
+    """
+    ids = {event.order_id for event in events}
+    require_epoch(epoch)
+    ledger.lock(Order.objects.filter(pk__in=ids).values_list("account_id", flat=True).distinct())
+    orders = lock_orders(ids)
+    market = market_of({orders[event.order_id].instrument_id for event in events if isinstance(event, Filled)})
+    page = translate(events, orders, epoch, market)
+    transaction.on_commit(partial(failpoints.reach, "after_commit_before_announce"))
+    if page.trades:  # before the orders, whose ends void what a fill has not posted
+        money.record_fills(fills_of(page, _held(page.unfilled)), market)
+        Trade.objects.bulk_create(page.trades)
+    save_changes(page.changes)
+    record_facts([(trade.account_id, facts.TRADE, facts.trade_body(trade)) for trade in page.trades])
+    failpoints.reach("before_commit")
+    return Written(len(page.trades), frozenset(pk for pk, order in page.orders.items() if order.status in TERMINAL))
+
+
+def translate(events: Sequence[EngineEvent], orders: Mapping[int, Order], epoch: int, market: Market) -> Page:
+    """Events as changes and trades. The orders are changed in memory."""
+    prefetch_related_objects(list(orders.values()), "cancel_requested_by")
+    page = Page(orders, epoch)
+    for event in events:
+        order = orders[event.order_id]
+        if isinstance(event, Filled):
+            fill(page, order, event, market.instrument(order.instrument_id).multiplier)
+        else:
+            HANDLERS[type(event)](page, order, event)
+    return page
+
+
+# --- fills ----------------------------------------------------------------------------------------
+
+
+def fill(page: Page, order: Order, event: Filled, multiplier: int) -> None:
+    page.unfilled.setdefault(order.pk, order.remaining_quantity)
+    order.filled_quantity += event.quantity
+    order.filled_value += event.quantity * event.price
+    status = OrderStatus.PARTIALLY_FILLED if order.remaining_quantity else OrderStatus.FILLED
+    details = {"number": event.number, "quantity": event.quantity, "price": event.price}
+    page.add(order, Kind.FILLED, status, event.at, details=details)
+    page.trades.append(
+        Trade(
+            order=order, account_id=order.account_id, instrument_id=order.instrument_id, number=event.number,
+            side=order.side, product=order.product, quantity=event.quantity, price=event.price, multiplier=multiplier,
+            trading_date=event.at.astimezone(IST).date(), at=event.at, epoch=page.epoch,
+        )
+    )  # fmt: skip
+
+
+def _held(ids: Mapping[int, int]) -> dict[str, int]:
+    """Paise that the orders bind now; those that never held anything are absent."""
+    rows = Hold.objects.filter(reference__in=[hold_reference(pk) for pk in ids], state=Hold.State.HELD)
+    return dict(rows.values_list("reference", "amount"))
+
+
+def fills_of(page: Page, held: Mapping[str, int]) -> list[Fill]:
+    """The trades as rms hears of them. An order that ended in this step binds nothing after its last fill."""
+    fills = []
+    for trade in page.trades:
+        order, reference = trade.order, hold_reference(trade.order_id)
+        fills.append(
+            Fill(
+                account_id=trade.account_id,
+                code=trade.instrument_id,
+                product=trade.product,
+                signed_quantity=Side(trade.side).sign * trade.quantity,
+                price=trade.price,
+                multiplier=trade.multiplier,
+                reference=f"{trade.order_id}.{trade.number}",
+                trading_date=trade.trading_date,
+                at=trade.at,
+                hold_reference=reference if reference in held else "",
+                hold_left=hold_left(order, held.get(reference, 0), page.unfilled[trade.order_id]),
+            )
+        )
+    return fills
+
+
+def hold_left(order: Order, held: int, unfilled: int) -> int:
+    """Paise that the rest of an order binds: its share of what `unfilled` bound, rounded up."""
+    if order.status in TERMINAL:
+        return 0
+    return -(-held * order.remaining_quantity // unfilled)
+
+
+# --- everything else ------------------------------------------------------------------------------
+
+
+def accepted(page: Page, order: Order, event: Accepted) -> None:
+    """An exit that waits for its entry stays QUEUED."""
+    status = None
+    if order.status != OrderStatus.QUEUED:
+        status = OrderStatus.TRIGGER_PENDING if order.order_type in STOP_TYPES else OrderStatus.OPEN
+    page.add(order, Kind.ACCEPTED, status, event.at, details={"priority": event.priority})
+
+
+def activated(page: Page, order: Order, event: Activated) -> None:
+    """From waiting to the venue, by the two steps of everything that is sent."""
+    details = {"quantity": event.quantity, "priority": event.priority, "trailing_anchor": event.trailing_anchor}
+    status = OrderStatus.TRIGGER_PENDING if order.order_type in STOP_TYPES else OrderStatus.OPEN
+    page.add(order, Kind.RELEASED, OrderStatus.TRANSIT, event.at, quantity=event.quantity)
+    page.add(order, Kind.ACCEPTED, status, event.at, details=details)
+
+
+def triggered(page: Page, order: Order, event: Triggered) -> None:
+    details = {"price": event.price, "limit_price": event.limit_price, "priority": event.priority}
+    page.add(
+        order, Kind.TRIGGERED, OrderStatus.OPEN, event.at,
+        details=details, triggered=True, protection_price=event.limit_price,
+    )  # fmt: skip
+
+
+def protected(page: Page, order: Order, event: Protected) -> None:
+    details = {"protection_price": event.limit_price}
+    page.add(order, Kind.PROTECTED, None, event.at, details=details, protection_price=event.limit_price)
+
+
+def ended(kind: str, status: OrderStatus) -> Callable[[Page, Order, Cancelled | Expired], None]:
+    def end(page: Page, order: Order, event: Cancelled | Expired) -> None:
+        actor = order.cancel_requested_by if order.cancel_requested else None
+        page.add(
+            order, kind, status, event.at,
+            actor=actor, reason_code=event.reason_code, reason=sentence(event.reason_code),
+        )  # fmt: skip
+
+    return end
+
+
+def rejected(page: Page, order: Order, event: Rejected) -> None:
+    page.add(order, Kind.REJECTED, OrderStatus.REJECTED, event.at, reason_code=event.code, reason=event.message)
+
+
+CHANGED_COLUMNS = ("quantity", "limit_price", "trigger_price", "disclosed_quantity")
+
+
+def modified(page: Page, order: Order, event: Modified) -> None:
+    columns = {name: getattr(event, name) for name in CHANGED_COLUMNS}
+    details = {**columns, "order_type": event.order_type, "priority": event.priority}
+    if not event.by_group:
+        columns["modify_request"] = None
+    page.add(order, Kind.MODIFIED, None, event.at, details=details, order_type=event.order_type, **columns)
+
+
+def modify_refused(page: Page, order: Order, event: ModifyRefused) -> None:
+    page.add(
+        order, Kind.MODIFY_REFUSED, None, event.at, reason_code=event.code, reason=event.message, modify_request=None
+    )
+
+
+def trailed(page: Page, order: Order, event: Trailed) -> None:
+    details = {"trigger_price": event.trigger_price, "trailing_anchor": event.trailing_anchor}
+    page.add(
+        order, Kind.TRAILED, None, event.at,
+        details=details, trigger_price=event.trigger_price, limit_price=event.limit_price,
+    )  # fmt: skip
+
+
+HANDLERS: dict[type, Callable[[Page, Order, Any], None]] = {
+    Accepted: accepted,
+    Activated: activated,
+    Triggered: triggered,
+    Protected: protected,
+    Cancelled: ended(Kind.CANCELLED, OrderStatus.CANCELLED),
+    Expired: ended(Kind.EXPIRED, OrderStatus.EXPIRED),
+    Rejected: rejected,
+    Modified: modified,
+    ModifyRefused: modify_refused,
+    Trailed: trailed,
+}
+"""How each event but a fill is written."""
