@@ -15,12 +15,12 @@ class PriceSource(StrEnum):
     """Where a settlement price came from, the best first. The exchange's own is not on the feed."""
 
     BY_HAND = "BY_HAND"
+    LAST_HALF_HOUR = "LAST_HALF_HOUR"  # the exchange's own: its average of the last half hour, told by a file
     UNDERLYING_CLOSE = "UNDERLYING_CLOSE"  # a future that expires: what its index or share closed at
     LAST_TRADED = "LAST_TRADED"
     CLOSE_SEEN_LATER = "CLOSE_SEEN_LATER"  # the previous close that the next trading day tells
     PREVIOUS_CLOSE = "PREVIOUS_CLOSE"  # it did not trade that day
     CARRIED = "CARRIED"  # no quote at all: what it was settled at before
-    AVERAGE_COST = "AVERAGE_COST"  # never settled before: nothing is gained or lost
 
 
 class Quote(NamedTuple):
