@@ -1,17 +1,38 @@
-"""What positions and orders-to-be bind of an account's money: legs from rows and prices, margins by group."""
+"""What positions and what somebody wants to trade bind of an account's money: rows and prices in, paise out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from functools import lru_cache
+from math import exp
+from pathlib import Path
 from typing import Any
 
-from feeds.core.instrument import ExchangeSegment, InstrumentType
+from django.conf import settings
+from django.db.models import Q
+
+from feeds.core.calendar import Calendar
+from feeds.core.chains import shipped_chains
+from feeds.core.greeks import DAYS_PER_YEAR
+from feeds.core.instrument import OPTION_TYPES, ExchangeSegment, InstrumentKey, InstrumentType, OptionType
 from feeds.models import Instrument
+from feeds.selectors import market_calendar
+from rms.core.margin import Group, Leg, Margin, margin_of, prepare, worst_of
+from rms.core.parameters import Parameters, parameters_on
 from rms.core.product import Product, Style, style_of
-from rms.market import Market
+from rms.core.span import BadSpanFile, SpanFile, read_span
+from rms.market import Market, NoMarketData
 from rms.models import Position
+
+log = logging.getLogger(__name__)
+
+ENDING_DAYS = 14
+"""Only contracts that end this soon, in calendar days, can be in their last trading days."""
+ENDING_TYPES = frozenset({InstrumentType.FUTSTK, InstrumentType.OPTSTK, InstrumentType.FUTCOM, InstrumentType.OPTFUT})
+"""What is delivered, or has pre-expiry margin: index contracts are neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +58,28 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Paise bound in all, by margin group, and how each came about."""
+    """Paise bound in all and by margin group, and how each came about."""
 
     total: int
     by_group: dict[str, int]
-    margins: dict[str, Any] = field(default_factory=dict)
+    margins: dict[str, Margin] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """Legs that somebody thinks of trading. Paise.
+
+    `additional` is what each must hold, hedges counted as far as they come before; `alone` is what the legs need each
+    by itself and `together` as one portfolio, premiums counted in; `before` and `after` are the account's groups.
+    """
+
+    additional: dict[str, int]
+    total: int
+    alone: int
+    together: Margin
+    benefit: int
+    before: Requirement
+    after: Requirement
 
 
 def group_of(instrument: Instrument) -> str:
@@ -51,35 +89,294 @@ def group_of(instrument: Instrument) -> str:
     return f"{ExchangeSegment(instrument.segment).name}.{instrument.underlying_symbol}"
 
 
+# --- questions ------------------------------------------------------------------------------------
+
+
 def requirement(positions: Iterable[Held], pending: Iterable[Pending], market: Market, on: date) -> Requirement:
-    by_group: dict[str, int] = {}
-    for each in (*positions, *pending):
-        instrument = market.instrument(each.code)
-        amount = abs(each.signed_quantity) * market.price(each.code) * instrument.multiplier // 5
-        paid = style_of(InstrumentType(instrument.instrument_type), each.product) is Style.PAID
-        if not (paid and each.signed_quantity > 0):
-            group = group_of(instrument)
-            by_group[group] = by_group.get(group, 0) + amount
-    return Requirement(sum(by_group.values()), by_group)
+    """The worst of (positions), (with pending buys), (with pending sells), group by group.
+
+    Raises:
+        NoMarketData: of a pending one. A position without a price counts at its average price.
+    """
+    held, wanted = list(positions), list(pending)
+    market = market.covering({each.code for each in (*held, *wanted)})
+    legs = [_leg_of_position(each, market, on) for each in held]
+    extra = [_leg(each.code, each.product, each.signed_quantity, market, on) for each in wanted]
+    parameters, span = _parameters(on), span_file()
+    margins = {
+        group: worst_of(_in_group(legs, group), _in_group(extra, group), parameters, on, span)
+        for group in sorted({leg.group for leg in (*legs, *extra)})
+    }
+    by_group = {group: margin.total for group, margin in margins.items()}
+    return Requirement(sum(by_group.values()), by_group, margins)
 
 
 def used_margin(account_id: int, group: str, market: Market, on: date) -> tuple[int, dict[str, Any]]:
-    """What the account's positions in a group bind now, and how it came about as JSON."""
-    rows = Position.objects.filter(account_id=account_id).exclude(signed_quantity=0)
-    held = [Held(row.instrument_id, Product(row.product), row.signed_quantity) for row in rows]
-    market = market.covering([each.code for each in held])
-    in_group = [each for each in held if group_of(market.instrument(each.code)) == group]
-    return requirement(in_group, (), market, on).total, {}
+    """What the account's positions in a group bind now, and how it came about as JSON (`margin_body`)."""
+    positions = positions_in(account_id, [group])
+    market = market.covering({each.code for each in positions})
+    legs = [_leg_of_position(each, market, on) for each in positions]
+    margin = margin_of(legs, _parameters(on), on, span_file())
+    return margin.total, margin_body(margin)
 
 
 def additional(
-    account_id: int, new: Sequence[Pending], market: Market, on: date, pending: Sequence[Pending] = ()
+    account_id: int,
+    new: Sequence[Pending],
+    market: Market,
+    on: date,
+    pending: Sequence[Pending] = (),
+    positions: Sequence[Held] | None = None,
 ) -> dict[str, int]:
-    """What each new one must hold, by reference. `pending`: the account's live ones, which rms does not know."""
-    amounts = {}
-    for each in new:
-        instrument = market.instrument(each.code)
-        value = abs(each.signed_quantity) * each.price * instrument.multiplier
-        paid = style_of(InstrumentType(instrument.instrument_type), each.product) is Style.PAID
-        amounts[each.reference] = value if paid and each.signed_quantity > 0 else value // 5
-    return amounts
+    """What each new one must hold, in paise by reference; in the order given, so that hedges come first.
+
+    - Buying what is paid (options, delivery shares) holds its whole value at its price.
+    - Anything else holds what it adds to its group's margin, less the premium it brings. The part that closes a
+      position holds nothing, unless that position was the hedge of another.
+    - `pending` are the account's live ones, which rms does not know: those of the same side are taken as done
+      before, so that two cannot both close one position or lean on one hedge. Those of the other side count for
+      nothing: they may be cancelled.
+
+    `positions`: the account's, when the caller has read them.
+
+    Raises:
+        NoMarketData: of a new or pending one.
+    """
+    groups = {each.code: group_of(market.instrument(each.code)) for each in (*new, *pending)}
+    concerned = sorted({groups[each.code] for each in new})
+    held = positions_in(account_id, concerned) if positions is None else positions
+    market = market.covering({each.code for each in held})
+    amounts: dict[str, int] = {}
+    for group in concerned:
+        of_group = [each for each in held if group_of(market.instrument(each.code)) == group]
+        others = [each for each in pending if groups[each.code] == group]
+        wanted = [each for each in new if groups[each.code] == group]
+        amounts |= _Increments(of_group, others, wanted, market, on).amounts()
+    return {each.reference: amounts[each.reference] for each in new}
+
+
+def what_if(
+    account_id: int, new: Sequence[Pending], market: Market, on: date, pending: Sequence[Pending] = ()
+) -> WhatIf:
+    """What legs would need, alone, together and beside what the account has; nothing is held.
+
+    Raises:
+        NoMarketData
+    """
+    groups = sorted({group_of(market.instrument(each.code)) for each in new})
+    positions = positions_in(account_id, groups)
+    market = market.covering({each.code for each in positions})
+    amounts = additional(account_id, new, market, on, pending, positions)
+    legs = [_leg(each.code, each.product, each.signed_quantity, market, on) for each in new]
+    parameters, span = _parameters(on), span_file()
+    together = margin_of(legs, parameters, on, span)
+    alone = sum(margin_of([leg], parameters, on, span).to_open for leg in legs)
+    after = [*positions, *(Held(each.code, each.product, each.signed_quantity) for each in new)]
+    return WhatIf(
+        additional=amounts,
+        total=sum(amounts.values()),
+        alone=alone,
+        together=together,
+        benefit=alone - together.to_open,
+        before=requirement(positions, (), market, on),
+        after=requirement(after, (), market, on),
+    )
+
+
+def margin_body(margin: Margin) -> dict[str, Any]:
+    """As JSON: paise, the policy that they follow, and whether they are an estimate."""
+    return asdict(margin)
+
+
+def positions_in(account_id: int, groups: Collection[str]) -> list[Held]:
+    """The account's open positions in margin groups: one query."""
+    columns = ("instrument_id", "product", "signed_quantity", "open_cost", "instrument__multiplier")
+    rows = Position.objects.filter(_in_groups(groups), account_id=account_id).exclude(signed_quantity=0)
+    return [
+        Held(code, Product(product), quantity, open_cost // (quantity * multiplier))
+        for code, product, quantity, open_cost, multiplier in rows.order_by().values_list(*columns)
+    ]
+
+
+def _in_groups(groups: Collection[str]) -> Q:
+    condition = Q(pk__in=[])
+    for group in groups:
+        segment, _, name = group.partition(".")
+        if name.isdigit():
+            condition |= Q(instrument_id=InstrumentKey.parse(group).code)
+        else:
+            condition |= Q(instrument__segment=ExchangeSegment[segment], instrument__underlying_symbol=name)
+    return condition
+
+
+# --- what each new one adds -----------------------------------------------------------------------
+
+
+class _Increments:
+    """The new ones of one margin group, each on top of the positions, the pending of its side and those before it."""
+
+    def __init__(
+        self, held: Sequence[Held], pending: Sequence[Pending], new: Sequence[Pending], market: Market, on: date
+    ) -> None:
+        self._new = new
+        keys = dict.fromkeys((each.code, each.product) for each in (*held, *pending, *new))
+        self._index = {key: index for index, key in enumerate(keys)}
+        averages = {(each.code, each.product): each.average_price for each in held}
+        sure = {(each.code, each.product) for each in (*pending, *new)}
+        self._legs = [
+            _leg(*key, 0, market, on) if key in sure else _leg(*key, 0, market, on, averages[key]) for key in keys
+        ]
+        self._group: Group = prepare(self._legs, _parameters(on), on, span_file())
+        self._positions = self._summed(held)
+        self._buys = self._summed(each for each in pending if each.signed_quantity > 0)
+        self._sells = self._summed(each for each in pending if each.signed_quantity < 0)
+
+    def amounts(self) -> dict[str, int]:
+        taken = [0] * len(self._legs)
+        amounts: dict[str, int] = {}
+        for each in self._new:
+            side = self._buys if each.signed_quantity > 0 else self._sells
+            base = [sum(column) for column in zip(self._positions, side, taken, strict=True)]
+            amounts[each.reference] = self._amount(each, base)
+            taken[self._index[each.code, each.product]] += each.signed_quantity
+        return amounts
+
+    def _amount(self, each: Pending, base: list[int]) -> int:
+        """What its closing part adds, then what its opening part does: a flip is charged for what it opens."""
+        index = self._index[each.code, each.product]
+        sign = 1 if each.signed_quantity > 0 else -1
+        closing = min(max(-sign * base[index], 0), abs(each.signed_quantity))
+        opening = abs(each.signed_quantity) - closing
+        amount = 0
+        for quantity, opens in ((sign * closing, False), (sign * opening, True)):
+            if quantity:
+                before, base[index] = self._group.margin(base).total, base[index] + quantity
+                amount += self._added(each, index, quantity, opens, self._group.margin(base).total - before)
+        return amount
+
+    def _added(self, each: Pending, index: int, quantity: int, opens: bool, difference: int) -> int:
+        leg = self._legs[index]
+        if style_of(leg.instrument_type, each.product) is not Style.PAID:
+            return max(difference, 0)
+        units = quantity * leg.multiplier
+        if quantity > 0 and opens:
+            return units * each.price + max(difference, 0)
+        # What a sale brings counts at no more than the market pays now: its value then is in the margin too.
+        price = each.price if quantity > 0 else min(each.price, leg.price)
+        return max(difference + units * price, 0)
+
+    def _summed(self, rows: Iterable[Held | Pending]) -> list[int]:
+        quantities = [0] * len(self._index)
+        for row in rows:
+            quantities[self._index[row.code, row.product]] += row.signed_quantity
+        return quantities
+
+
+# --- legs -----------------------------------------------------------------------------------------
+
+
+def _in_group(legs: Iterable[Leg], group: str) -> list[Leg]:
+    return [leg for leg in legs if leg.group == group]
+
+
+def _leg_of_position(held: Held, market: Market, on: date) -> Leg:
+    return _leg(held.code, held.product, held.signed_quantity, market, on, held.average_price)
+
+
+def _leg(
+    code: int, product: Product, signed_quantity: int, market: Market, on: date, fallback: int | None = None
+) -> Leg:
+    """A leg at the market's prices. With a `fallback` price it never fails: what is held needs its margin anyhow.
+
+    Raises:
+        NoMarketData: there is no price, and no fallback.
+    """
+    instrument = market.instrument(code)
+    kind = InstrumentType(instrument.instrument_type)
+    strike = instrument.strike or 0
+    underlying_price = _price(
+        market, market.references.get(code, code), None if fallback is None else strike or fallback
+    )
+    return Leg(
+        code=code,
+        group=group_of(instrument),
+        instrument_type=kind,
+        underlying=instrument.underlying_symbol or instrument.symbol,
+        signed_quantity=signed_quantity,
+        price=_price(market, code, fallback),
+        product=product,
+        option_type=OptionType(instrument.option_type) if instrument.option_type in set(OptionType) else None,
+        strike=strike,
+        expiry=instrument.expiry,
+        multiplier=instrument.multiplier,
+        underlying_price=underlying_price,
+        forward=_forward(kind, underlying_price, instrument.expiry, on),
+        trading_days_left=_trading_days_left(kind, instrument.expiry, on),
+    )
+
+
+def _price(market: Market, code: int, fallback: int | None) -> int:
+    try:
+        return market.price(code)
+    except NoMarketData:
+        if fallback is None:
+            raise
+        return fallback
+
+
+def _forward(kind: InstrumentType, underlying_price: int, expiry: date | None, on: date) -> int:
+    """The future that an option is priced on: the spot carried to its expiry; on MCX the reference is a future."""
+    if kind not in OPTION_TYPES or kind is InstrumentType.OPTFUT or expiry is None:
+        return underlying_price
+    years = max((expiry - on).days, 0) / DAYS_PER_YEAR
+    return round(underlying_price * exp(settings.MARGIN_RISK_FREE_PERCENT / 100 * years))
+
+
+def _trading_days_left(kind: InstrumentType, expiry: date | None, on: date) -> int | None:
+    if expiry is None or kind not in ENDING_TYPES or not 0 <= (expiry - on).days <= ENDING_DAYS:
+        return None
+    exchange = "MCX" if kind in (InstrumentType.FUTCOM, InstrumentType.OPTFUT) else "NSE_BSE"
+    return _trading_days(exchange, on, expiry)
+
+
+@lru_cache(maxsize=1024)
+def _trading_days(exchange: str, on: date, expiry: date) -> int:
+    days = (on + timedelta(days=number) for number in range(1, (expiry - on).days + 1))
+    return sum(_calendar(on).is_trading_day(exchange, day) for day in days)
+
+
+@lru_cache(maxsize=2)
+def _calendar(on: date) -> Calendar:
+    """As it was known when this process first needed it on that day."""
+    return market_calendar()
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+def _parameters(on: date) -> Parameters:
+    return parameters_on(on, settings.MARGIN_RISK_FREE_PERCENT)
+
+
+def span_file() -> SpanFile | None:
+    """The file that SPAN_FILE names, read once for each of its versions; None: there is none that can be read."""
+    if not settings.SPAN_FILE:
+        return None
+    path = Path(settings.SPAN_FILE)
+    try:
+        return _read_span(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        log.error("SPAN_FILE cannot be read, margins stay estimates: %s", error)
+        return None
+
+
+@lru_cache(maxsize=1)
+def _read_span(path: Path, version: int) -> SpanFile | None:
+    """Only the underlyings of the chains that are always watched: the whole file would be 158,713 options."""
+    codes = parameters_on(date.max).span_codes
+    wanted = {codes.get(chain.underlying, chain.underlying) for chain in shipped_chains()}
+    try:
+        return read_span(path, wanted)
+    except BadSpanFile as error:
+        log.error("SPAN_FILE is not used, margins stay estimates: %s", error)
+        return None

@@ -14,6 +14,7 @@ from feeds import bus, clock
 from feeds.core.instrument import OPTION_TYPES, ExchangeSegment, InstrumentKey, InstrumentType
 from feeds.models import Instrument
 from feeds.selectors import reference_of
+from rms.errors import RiskError
 
 FACTS_SECONDS = 60.0
 """Instruments are read again after this long: the master of the morning may have changed lots, bands and freezes."""
@@ -22,15 +23,14 @@ Row = Any
 """One element of a TICK array."""
 
 
-class NoMarketData(Exception):
+class NoMarketData(RiskError):
     """An instrument that a decision needs has no price, or is not known at all."""
 
     code = "NO_MARKET_DATA"
 
     def __init__(self, code: int, what: str = "price") -> None:
-        self.instrument = str(InstrumentKey.from_code(code))
-        super().__init__(f"No {what} of {self.instrument} is known.")
-        self.details = {"instrument": self.instrument}
+        key = str(InstrumentKey.from_code(code))
+        super().__init__(f"No {what} of {key} is known.", instrument=key)
 
 
 @dataclass
@@ -110,8 +110,8 @@ class Market:
         )
 
     def covering(self, codes: Collection[int]) -> Market:
-        """This market, with the instruments among `codes` that it lacks read as `market_for` reads them."""
-        missing = [code for code in codes if code not in self.instruments]
+        """This market, with those of `codes` that it lacks, or has no quote of, read as `market_for` reads them."""
+        missing = [code for code in codes if not self._covers(code)]
         if not missing:
             return self
         more = market_for(missing, self.day)
@@ -121,6 +121,9 @@ class Market:
             {**more.references, **self.references},
             self.day,
         )
+
+    def _covers(self, code: int) -> bool:
+        return code in self.instruments and code in self.rows and self.references.get(code, code) in self.rows
 
     def instrument(self, code: int) -> Instrument:
         """Raises: NoMarketData."""
