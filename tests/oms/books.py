@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db.models import Model
+from django.http import StreamingHttpResponse
 
 from feeds.clock import IST
 from feeds.models import Instrument
@@ -87,3 +89,12 @@ def make_books(owner: User, instrument: Instrument) -> dict[str, Model]:
         "rms/tradingaccount": account,
         "rms/transfer": transfer,
     }  # fmt: skip
+
+
+def exported(answer: StreamingHttpResponse) -> list[str]:
+    """The lines of a streamed file, read as a server reads it."""
+
+    async def parts() -> bytes:
+        return b"".join([part async for part in answer])
+
+    return async_to_sync(parts)().decode().splitlines()
