@@ -79,7 +79,7 @@ def read_span(path: Path, wanted: Collection[str] | None = None) -> SpanFile:
         with _opened(path) as stream:
             for event, element in iterparse(stream, events=("start", "end")):  # noqa: S314
                 reader.take(event, element)
-    except (ParseError, ValueError, zipfile.BadZipFile) as error:
+    except (ParseError, ValueError, OverflowError, zipfile.BadZipFile) as error:
         raise BadSpanFile(f"{path.name}: {error}") from error
     if reader.day is None:
         raise BadSpanFile(f"{path.name}: no pointInTime/date")
