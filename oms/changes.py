@@ -12,10 +12,12 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
 
 from oms import facts
-from oms.core.order import OrderStatus, next_status
+from oms.core.order import TERMINAL, OrderStatus, next_status
 from oms.models import Order, OrderEvent
 from rms import facts as account_facts
 from rms import holds
+from rms.facts import NewFact
+from rms.models import Hold
 
 Kind = OrderEvent.Kind
 
@@ -58,6 +60,8 @@ class Change:
 
     order: Order
     event: OrderEvent
+    settled: Mapping[str, Any] | None = None
+    """The request that a modification or its refusal answers."""
 
 
 def hold_reference(order_id: int) -> str:
@@ -95,6 +99,7 @@ def change(
         order.status = next_status(OrderStatus(order.status) if order.status else None, status)
         if reason_code:
             order.reason_code, order.reason = reason_code, reason[:REASON_LENGTH]
+    settled = order.modify_request if "modify_request" in columns and columns["modify_request"] is None else None
     for name, value in columns.items():
         setattr(order, name, value)
     order.sequence += 1
@@ -103,14 +108,15 @@ def change(
         account_id=order.account_id, sequence=order.sequence, kind=kind, status=order.status, actor=actor,
         reason_code=reason_code, reason=reason[:REASON_LENGTH], details=dict(details or {}), at=at,
     )  # fmt: skip
-    return Change(order, event)
+    return Change(order, event, settled)
 
 
-def save_changes(changes: Sequence[Change]) -> None:
+def save_changes(changes: Sequence[Change], also: Sequence[NewFact] = ()) -> None:
     """Write changes in the caller's transaction, under the funds rows of their accounts and the orders' own.
 
     New orders get their ids. One event each, one ORDER fact for each order as it stands after its last, and the hold
-    of whatever was cancelled, rejected or expired is voided. Browsers hear of it after the commit.
+    of whatever was cancelled, rejected or expired is voided. `also` are facts to be told behind them. Browsers hear of
+    it after the commit.
     """
     if not changes:
         return
@@ -124,10 +130,24 @@ def save_changes(changes: Sequence[Change]) -> None:
     ended = [order.pk for order in known if order.status in UNFILLED_ENDS]
     if ended:
         holds.void([hold_reference(pk) for pk in ended])
-    record_facts([(order.account_id, facts.ORDER, facts.order_body(order)) for order in orders])
+    for each in changes:
+        if each.settled is not None and each.order.status not in TERMINAL:
+            _give_back(each)
+    record_facts([*((order.account_id, facts.ORDER, facts.order_body(order)) for order in orders), *also])
 
 
-def record_facts(bodies: Sequence[tuple[int, str, dict[str, Any]]]) -> None:
+def _give_back(answered: Change) -> None:
+    """After a modification or its refusal bind no more than the order then needs: its share for what is left."""
+    order, request = answered.order, answered.settled or {}
+    amount = request["held" if answered.event.kind == Kind.MODIFY_REFUSED else "hold"]
+    unfilled = order.quantity - request["filled_quantity"]
+    left = -(-amount * order.remaining_quantity // unfilled) if unfilled > 0 else 0
+    reference = hold_reference(order.pk)
+    if Hold.objects.filter(reference=reference, state=Hold.State.HELD, amount__gt=left).exists():
+        holds.resize(reference, left)
+
+
+def record_facts(bodies: Sequence[NewFact]) -> None:
     """Facts in this order, and word of them to every hub after the commit."""
     account_facts.record_many(bodies)
     account_facts.announce({account_id for account_id, _, _ in bodies})

@@ -14,7 +14,7 @@ from typing import Any
 
 from feeds.core.calendar import Phase
 from feeds.core.instrument import FUTURE_TYPES, OPTION_TYPES, ExchangeSegment, InstrumentType
-from feeds.core.price import rupees_text
+from feeds.core.price import MAXIMUM_PAISE, rupees_text
 from oms.core.order import EXITS, PRICED_TYPES, STOP_TYPES, OrderType, Role, Side, Source, Validity
 from oms.core.price_range import operating_range, stop_range
 from oms.core.sessions import GROUPS, Taken, least_disclosed_percent, taken_in
@@ -298,8 +298,8 @@ def has_its_prices(draft: Draft, context: Context) -> Refusal | None:
         return _refuse(RefusalCode.INVALID_PRICE, f"A {draft.order_type} order {word} trigger price.")
     tick = max(context.contract.tick_size, 1)
     for price in (draft.limit_price, draft.trigger_price):
-        if price is not None and price <= 0:
-            return _refuse(RefusalCode.INVALID_PRICE, "Prices must be greater than zero.")
+        if price is not None and not 0 < price <= MAXIMUM_PAISE:
+            return _refuse(RefusalCode.INVALID_PRICE, "Prices must be greater than zero, and not absurd.")
         if price is not None and price % tick:
             message = f"Prices must be multiples of the tick {rupees_text(tick)}."
             return _refuse(RefusalCode.TICK_SIZE, message, tick_size=tick)

@@ -1,0 +1,320 @@
+"""From requests to orders: planned, checked in their order and held, under the lock of their account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection
+
+from feeds.core.calendar import Phase
+from feeds.models import Instrument
+from oms import facts, trading_day
+from oms.changes import Change, change, hold_reference
+from oms.core.order import OrderStatus, OrderType, Role
+from oms.core.rules import (
+    Contract,
+    Draft,
+    Refusal,
+    RefusalCode,
+    check,
+    check_before_margin,
+    exits_are_sound,
+)
+from oms.core.sessions import next_open, taken_in
+from oms.desk import Desk
+from oms.expansion import Plan, plan_of
+from oms.interest import hold_instruments
+from oms.models import Order, OrderEvent, OrderGroup
+from oms.requests import OrderRequest
+from rms import holds
+from rms.facts import NewFact
+from rms.margin import Pending, additional
+from rms.market import NoMarketData
+
+NEXT_IDS = "SELECT nextval(pg_get_serial_sequence('oms_order', 'id')) FROM generate_series(1, %s)"
+"""Ids before rows: a hold is named after its order, and whether it can be had decides how the order is stored."""
+
+OWN_REFERENCE = "#"
+"""Begins the references that are ours; no client's contains it."""
+BOUNDED = ("quantity", "disclosed_quantity", "limit_price", "trigger_price")
+MAXIMUM_STORED = 2**63 - 1
+"""What is refused for being absurd is stored as far as a column can hold it."""
+
+
+@dataclass
+class Intent:
+    """One request on its way to its orders. `amounts`: the margin of each draft, in paise."""
+
+    request: OrderRequest
+    instrument: Instrument
+    contract: Contract
+    phase: Phase
+    plan: Plan
+    counted: bool = True
+    """Whether it counts in the rate of orders: of a basket only the first leg does."""
+    refusal: Refusal | None = None
+    amounts: list[int] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+
+    @property
+    def required(self) -> int:
+        return sum(self.amounts)
+
+    @property
+    def checked_contract(self) -> Contract:
+        """What is sliced meets no freeze."""
+        sliced = self.plan.kind is OrderGroup.Kind.SLICED
+        return replace(self.contract, freeze_quantity=None) if sliced else self.contract
+
+
+def intent_of(desk: Desk, request: OrderRequest, instrument: Instrument, *, counted: bool = True) -> Intent:
+    """Plan a request's orders; nothing is checked yet."""
+    contract = trading_day.contract_of(instrument)
+    taken = taken_in(Phase.CONTINUOUS, contract.segment, contract.instrument_type, desk.day)
+    plan = plan_of(
+        request,
+        contract,
+        takes_stop_market=OrderType.STOP_LOSS_MARKET in taken.types,
+        protect=partial(desk.protect, contract),
+    )
+    return Intent(request, instrument, contract, trading_day.phase_of(instrument, desk.now), plan, counted)
+
+
+# --- checking ---------------------------------------------------------------------------------------
+
+
+def check_all(desk: Desk, intents: Sequence[Intent]) -> None:
+    """Check requests of one account one after another; each counts in the checks of those behind it.
+
+    Fills in what each must hold, or why it is refused.
+    """
+    for intent in intents:
+        intent.refusal = _refused_before_margin(desk, intent)
+    _hold_instruments(desk, intents)
+    _set_amounts(desk, [intent for intent in intents if intent.refusal is None])
+    for intent in intents:
+        if intent.refusal is None:
+            intent.refusal = _refused(desk, intent)
+        if intent.refusal is None:
+            _let_through(desk, intent)
+
+
+def _refused_before_margin(desk: Desk, intent: Intent) -> Refusal | None:
+    contract = intent.checked_contract
+    for draft in intent.plan.checked:
+        if refusal := check_before_margin(draft, desk.context(draft, contract, intent.phase)):
+            return refusal
+    return _unsound_exits(desk, intent)
+
+
+def _unsound_exits(desk: Desk, intent: Intent) -> Refusal | None:
+    request = intent.request
+    if not (request.oco or request.is_bracket):
+        return None
+    if request.oco and (request.target_price is None or request.stop_price is None):
+        return Refusal(RefusalCode.INVALID_EXITS, "A pair of exits needs a target and a stop.")
+    if request.is_bracket and request.forever:
+        return Refusal(RefusalCode.INVALID_EXITS, "A forever order has no bracket; place its exits when it has filled.")
+    side = request.side.opposite if request.oco else request.side
+    price = None if request.oco else request.limit_price
+    return exits_are_sound(
+        side,
+        desk.price(intent.contract.code) if price is None else price,
+        request.target_price,
+        request.stop_price,
+        request.trailing_jump,
+        intent.contract.tick_size,
+    )
+
+
+def _hold_instruments(desk: Desk, intents: Sequence[Intent]) -> None:
+    """Have fed what nobody holds yet. An instrument without a price is taken up too, so that the next try finds one."""
+    known = {order.code for order in desk.live} | {code for code, _ in desk.positions}
+    wanting = [intent for intent in intents if intent.refusal is None or lacks_price(intent.refusal)]
+    codes = {intent.contract.code for intent in wanting} - known
+    refused = hold_instruments(codes, desk.day) if codes else {}
+    for intent in wanting:
+        if error := refused.get(intent.contract.code):
+            message = f"No more instruments can be fed, and {intent.contract.name} is not among those that are."
+            intent.refusal = Refusal(RefusalCode.NO_MARKET_DATA, message, dict(error.details))
+
+
+def lacks_price(refusal: Refusal) -> bool:
+    return refusal.code is RefusalCode.NO_LAST_PRICE
+
+
+def _set_amounts(desk: Desk, intents: Sequence[Intent]) -> None:
+    """Ask for all margins together; where one lacks a price, one after another, to know which."""
+    try:
+        _ask_margin(desk, intents)
+    except NoMarketData:
+        for intent in intents:
+            _ask_margin_alone(desk, intent)
+
+
+def _ask_margin_alone(desk: Desk, intent: Intent) -> None:
+    try:
+        _ask_margin(desk, [intent])
+    except NoMarketData as error:
+        message = f"{error} It is being subscribed; try again in a moment."
+        intent.refusal = Refusal(RefusalCode.NO_MARKET_DATA, message, error.details)
+
+
+def _ask_margin(desk: Desk, intents: Sequence[Intent]) -> None:
+    new = [pending for number, intent in enumerate(intents) for pending in _pending(desk, intent, number)]
+    amounts = additional(desk.account_id, new, desk.market, desk.day, pending=desk.pending()) if new else {}
+    for number, intent in enumerate(intents):
+        drafts = range(len(intent.plan.drafts))
+        intent.amounts = [amounts.get(f"{number}.{place}", 0) for place in drafts]
+
+
+def _pending(desk: Desk, intent: Intent, number: int) -> Iterator[Pending]:
+    for place, draft in enumerate(intent.plan.drafts):
+        if not draft.reduces:
+            price = desk.worst_price(draft, intent.contract)
+            yield Pending(
+                f"{number}.{place}", intent.contract.code, draft.product, draft.signed_quantity, price
+            )  # fmt: skip
+
+
+def _refused(desk: Desk, intent: Intent) -> Refusal | None:
+    """Everything, now that margins are known and those before it count."""
+    if intent.required > desk.available:
+        _ask_margin_alone(desk, intent)  # another before it was refused, or may hedge it by now
+    for draft in intent.plan.checked:
+        context = desk.context(draft, intent.checked_contract, intent.phase)
+        context = replace(context, required_margin=0 if draft.reduces else intent.required)
+        if refusal := intent.refusal or check(draft, context):
+            return refusal
+    return None
+
+
+def _let_through(desk: Desk, intent: Intent) -> None:
+    intent.orders = [_order(desk, intent, draft) for draft in intent.plan.drafts]
+    desk.add(intent.orders, intent.required)
+    if intent.counted:
+        desk.count(intent.contract.segment)
+
+
+# --- rows -------------------------------------------------------------------------------------------
+
+
+def _order(desk: Desk, intent: Intent, draft: Draft) -> Order:
+    """A row without id and status."""
+    request, contract, now = intent.request, intent.contract, desk.now
+    release_at = next_open(contract.segment, now, trading_day.trading_calendar()) if draft.after_market else None
+    day = release_at.date() if release_at is not None else trading_day.trading_date(contract.segment, now)
+    return Order(
+        account_id=desk.account_id,
+        user_id=desk.user_id,
+        client_reference=request.client_reference,
+        request_digest=request.digest,
+        source=draft.source,
+        instrument=intent.instrument,
+        side=draft.side,
+        order_type=draft.order_type,
+        validity=draft.validity,
+        product=draft.product,
+        quantity=draft.quantity,
+        disclosed_quantity=draft.disclosed_quantity,
+        limit_price=draft.limit_price,
+        trigger_price=draft.trigger_price,
+        reduces=draft.reduces,
+        status=OrderStatus.QUEUED if draft.sent_later else OrderStatus.TRANSIT,
+        role=draft.role,
+        after_market=draft.after_market,
+        forever=draft.forever,
+        release_at=None if draft.waits else release_at,
+        trading_date=day,
+        placed_at=now,
+        updated_at=now,
+    )
+
+
+def refused_order(desk: Desk, intent: Intent) -> Order:
+    """What is stored of a request that was not taken: its main order, as far as a row can hold it."""
+    order = _order(desk, intent, intent.plan.drafts[0])
+    order.quantity = max(order.quantity, 1)
+    for name in BOUNDED:
+        value = getattr(order, name)
+        setattr(order, name, None if value is None else min(value, MAXIMUM_STORED))
+    return order
+
+
+def write(
+    desk: Desk, intents: Sequence[Intent], actor: AbstractBaseUser | None, group: OrderGroup | None
+) -> list[Change]:
+    """Hold the margin of what was let through and make the changes that store all of it."""
+    for intent in intents:
+        if intent.refusal is not None:
+            intent.orders = [refused_order(desk, intent)]
+    _number([order for intent in intents for order in intent.orders])
+    _join_groups(desk, intents, group)
+    taken = [intent for intent in intents if intent.refusal is None]
+    amounts = {
+        hold_reference(order.pk): amount
+        for intent in taken
+        for order, amount in zip(intent.orders, intent.amounts, strict=True)
+        if not order.reduces
+    }
+    if amounts:
+        holds.place(desk.account_id, amounts)
+    return [each for intent in intents for each in _changes(intent, desk.now, actor)]
+
+
+def _number(orders: Sequence[Order]) -> None:
+    """Give rows their ids. Of the orders of one request the first keeps the client's reference."""
+    used: set[str] = set()
+    for order, pk in zip(orders, next_ids(len(orders)), strict=True):
+        order.pk = pk
+        if order.client_reference in used:
+            order.client_reference = f"{OWN_REFERENCE}{pk}"
+        used.add(order.client_reference)
+
+
+def next_ids(count: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_IDS, [count])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _join_groups(desk: Desk, intents: Iterable[Intent], group: OrderGroup | None) -> None:
+    for intent in intents:
+        own = group
+        if intent.plan.kind is not None and intent.refusal is None:
+            own = OrderGroup.objects.create(
+                account_id=desk.account_id, kind=intent.plan.kind, trailing_jump=intent.request.trailing_jump
+            )
+        for order in intent.orders:
+            order.group = own
+            if own is not None and own is group and order.role == Role.SINGLE:
+                order.role = Role.LEG
+
+
+def _changes(intent: Intent, at: datetime, actor: AbstractBaseUser | None) -> Iterator[Change]:
+    refusal = intent.refusal
+    if refusal is not None:
+        order = intent.orders[0]
+        order.status = ""
+        yield change(
+            order, OrderEvent.Kind.REJECTED, OrderStatus.REJECTED, at=at, actor=actor,
+            reason_code=refusal.code, reason=refusal.message, details=refusal.details,
+        )  # fmt: skip
+        return
+    for number, order in enumerate(intent.orders):
+        status, order.status = OrderStatus(order.status), ""
+        counted = {"counted": True} if intent.counted and number == 0 else {}
+        yield change(order, OrderEvent.Kind.PLACED, status, at=at, actor=actor, details=counted)
+
+
+def refusal_facts(intents: Iterable[Intent]) -> list[NewFact]:
+    return [
+        (order.account_id, facts.REFUSAL, facts.refusal_body(order, intent.refusal.details))
+        for intent in intents
+        if intent.refusal is not None
+        for order in intent.orders
+    ]
