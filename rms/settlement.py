@@ -413,12 +413,8 @@ def _own_part(account: AccountDay, position: Position) -> int:
 
 def start_next_day(account: AccountDay) -> None:
     """Begin the next day in the group's positions, and bind the margin they need overnight."""
-    rows = Position.objects.select_for_update(of=("self",)).filter(
-        account_id=account.account_id,
-        instrument__segment__in=SEGMENTS[account.group],
-        trading_date__lte=account.day,
-    )
-    positions = list(rows.filter(NOT_AT_REST).select_related("instrument").order_by("pk"))
+    rows = unfinished_positions(account.group, account.day).filter(account_id=account.account_id)
+    positions = list(rows.select_for_update(of=("self",)))
     for position in positions:
         _start_day(account, position)
     Position.objects.bulk_update(positions, [*STATE_COLUMNS, "trading_date"])
@@ -429,9 +425,15 @@ def start_next_day(account: AccountDay) -> None:
     refresh_margins(groups, account.market, account.day)
 
 
+def unfinished_positions(group: Group, day: date) -> QuerySet[Position]:
+    """Positions in which something is open or happened, and whose next day has not begun."""
+    rows = Position.objects.filter(NOT_AT_REST, instrument__segment__in=SEGMENTS[group], trading_date__lte=day)
+    return rows.select_related("instrument").order_by("pk")
+
+
 NOT_AT_REST = ~Q(signed_quantity=0) | ~Q(day_buy_quantity=0) | ~Q(day_sell_quantity=0) | ~Q(realised_pnl=0)
 NOT_AT_REST |= ~Q(carried_quantity=0)
-"""A position in which something is open or happened: only these have a next day."""
+"""Only these have a next day."""
 
 
 def _start_day(account: AccountDay, position: Position) -> None:
