@@ -97,7 +97,7 @@ def record_fills(fills: Sequence[Fill], market: Market) -> list[FillEffect]:
         changes[account_id].used = used
     ledger.change_funds(changes)
     _record_positions(fresh, positions)
-    return [_effect(fill, effects.get(fill.reference)) for fill in fills]
+    return [_effect(fill, effects.pop(fill.reference, None)) for fill in fills]
 
 
 def _effect(fill: Fill, effect: Effect | None) -> FillEffect:
@@ -116,9 +116,11 @@ def _group(fill: Fill, market: Market) -> GroupKey:
 
 def _fresh(fills: Sequence[Fill]) -> list[Fill]:
     """The first of each reference that was not recorded yet."""
-    first = {fill.reference: fill for fill in reversed(fills)}
+    first: dict[str, Fill] = {}
+    for fill in fills:
+        first.setdefault(fill.reference, fill)
     known = set(PositionChange.objects.filter(reference__in=list(first)).values_list("reference", flat=True))
-    return [fill for fill in fills if first[fill.reference] is fill and fill.reference not in known]
+    return [fill for reference, fill in first.items() if reference not in known]
 
 
 # --- positions ----------------------------------------------------------------------------------
