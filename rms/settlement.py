@@ -354,27 +354,28 @@ def _locked_holdings(account: AccountDay, shares: Iterable[Position]) -> QuerySe
 
 def _take_in(account: AccountDay, position: Position, holding: Holding) -> None:
     quantity, cost = position.signed_quantity, position.open_cost
-    account.record([account.fill(position, Kind.DELIVERY, "delivery", -quantity, _unit_price(cost, quantity))])
-    holding.quantity += quantity
-    holding.cost += cost
-    holding.save()
+    delivery = account.fill(position, Kind.DELIVERY, "delivery", -quantity, _unit_price(cost, quantity))
+    if not account.record([delivery])[0].repeated:
+        _change_holding(holding, quantity, cost)
 
 
 def _hand_out(account: AccountDay, position: Position, holding: Holding) -> None:
     out = hand_out(holding.quantity, holding.cost, -position.signed_quantity)
-    fills = []
     if out.quantity:
-        proceeds = -cost_share(state_of(position), -out.quantity)
-        price, realised = _unit_price(out.cost, out.quantity), proceeds - out.cost
-        fills.append(account.fill(position, Kind.DELIVERY, "delivery", out.quantity, price, realised=realised))
+        realised = -cost_share(state_of(position), -out.quantity) - out.cost
+        price = _unit_price(out.cost, out.quantity)
+        delivery = account.fill(position, Kind.DELIVERY, "delivery", out.quantity, price, realised=realised)
+        if not account.record([delivery])[0].repeated:
+            _change_holding(holding, -out.quantity, -out.cost)
     if out.short:
         close = account.settled.price(position.instrument_id)
-        fills.append(account.fill(position, Kind.CLOSE_OUT, "auction", out.short, close))
-    account.record(fills)
-    if out.quantity:
-        holding.quantity -= out.quantity
-        holding.cost -= out.cost
-        holding.save()
+        account.record([account.fill(position, Kind.CLOSE_OUT, "auction", out.short, close)])
+
+
+def _change_holding(holding: Holding, quantity: int, cost: int) -> None:
+    holding.quantity += quantity
+    holding.cost += cost
+    holding.save()
 
 
 def _unit_price(cost: int, quantity: int) -> int:
