@@ -22,7 +22,7 @@ from oms.core.rules import Context, Contract, Draft, Exposure
 from oms.core.sessions import takes_after_market
 from oms.models import LIVE_VALUES, Order, Trade
 from rms.core.product import Product
-from rms.margin import Pending
+from rms.margin import Held, Pending, additional
 from rms.market import Market, NoMarketData, market_for
 from rms.models import Funds, Holding, Position
 from rms.standing import Standing, standing_of
@@ -89,8 +89,10 @@ class Desk:
     now: datetime
     standing: Standing
     live: list[LiveOrder]
-    positions: dict[tuple[int, Product], int]
+    held: list[Held]
     market: Market
+    let_through: bool = False
+    """Whether this transaction has taken any order."""
     asked: dict[int, int] = field(default_factory=dict)
     """Requests that this transaction has let through already, by segment."""
     available: int = field(init=False)
@@ -102,14 +104,10 @@ class Desk:
     def open(cls, funds: Funds, user_id: int | None, now: datetime, codes: Iterable[int]) -> Desk:
         """Read an account whose funds row is locked, and the market of its live orders and of `codes`."""
         live = list(live_orders(funds.account_id))
-        rows = Position.objects.filter(account_id=funds.account_id).exclude(signed_quantity=0)
-        positions = {
-            (code, Product(product)): quantity
-            for code, product, quantity in rows.values_list("instrument_id", "product", "signed_quantity")
-        }
-        wanted = {*codes, *(order.code for order in live), *(code for code, _ in positions)}
+        held = list(open_positions(funds.account_id))
+        wanted = {*codes, *(order.code for order in live), *(position.code for position in held)}
         standing = standing_of(funds.account_id, user_id)
-        return cls(funds, user_id, now, standing, live, positions, market_for(wanted, now.date()))
+        return cls(funds, user_id, now, standing, live, held, market_for(wanted, now.date()))
 
     @property
     def account_id(self) -> int:
@@ -177,10 +175,11 @@ class Desk:
         rest = [order for order in here if order.rests]
         sells = [self._meets_at(order) for order in rest if order.side is Side.SELL]
         buys = [self._meets_at(order) for order in rest if order.side is Side.BUY]
+        here_now = [each for each in self.held if each.code == code]
         shares = draft.side is Side.SELL and draft.product is Product.CNC
         return Exposure(
-            position=sum(quantity for (held, _), quantity in self.positions.items() if held == code),
-            product_position=self.positions.get((code, draft.product), 0),
+            position=sum(each.signed_quantity for each in here_now),
+            product_position=sum(each.signed_quantity for each in here_now if each.product is draft.product),
             pending_buys=pending(here, Side.BUY),
             pending_sells=pending(here, Side.SELL),
             product_pending_buys=pending(same, Side.BUY),
@@ -209,6 +208,11 @@ class Desk:
             if order.id != without and not order.reduces and (price := order.price or self.price(order.code))
         ]
 
+    def margin_of(self, new: Sequence[Pending], without: int | None = None) -> dict[str, int]:
+        """What new ones must hold, by reference, beside all that is there. Raises: NoMarketData."""
+        others = self.pending(without)
+        return additional(self.account_id, new, self.market, self.day, pending=others, positions=self.held)
+
     @cached_property
     def orders_in_second(self) -> dict[int, int]:
         return requests_in_second(self.account_id)
@@ -230,6 +234,7 @@ class Desk:
         """Orders that were let through bind what they hold, and count in the checks of the next."""
         self.live += map(live_order, orders)
         self.available -= held
+        self.let_through = True
 
     def count(self, segment: int) -> None:
         """One request more that a user has made."""
@@ -258,6 +263,13 @@ def live_orders(account_id: int) -> Iterator[LiveOrder]:
             pk, code, Side(side), Product(product), OrderType(kind), quantity - filled, limit, trigger, protection,
             OrderStatus(status), group, Role(role), *flags,
         )  # fmt: skip
+
+
+def open_positions(account_id: int) -> Iterator[Held]:
+    columns = ("instrument_id", "product", "signed_quantity", "open_cost", "instrument__multiplier")
+    rows = Position.objects.filter(account_id=account_id).exclude(signed_quantity=0)
+    for code, product, quantity, cost, multiplier in rows.values_list(*columns):
+        yield Held(code, Product(product), quantity, cost // (quantity * multiplier))
 
 
 def live_order(order: Order) -> LiveOrder:

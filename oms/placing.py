@@ -16,12 +16,14 @@ from oms import facts, trading_day
 from oms.changes import Change, change, hold_reference
 from oms.core.order import OrderStatus, OrderType, Role
 from oms.core.rules import (
+    Context,
     Contract,
     Draft,
     Refusal,
     RefusalCode,
     check,
     check_before_margin,
+    check_from_margin,
     exits_are_sound,
 )
 from oms.core.sessions import next_open, taken_in
@@ -32,7 +34,7 @@ from oms.models import Order, OrderEvent, OrderGroup
 from oms.requests import OrderRequest
 from rms import holds
 from rms.facts import NewFact
-from rms.margin import Pending, additional
+from rms.margin import Pending
 from rms.market import NoMarketData
 
 NEXT_IDS = "SELECT nextval(pg_get_serial_sequence('oms_order', 'id')) FROM generate_series(1, %s)"
@@ -57,6 +59,7 @@ class Intent:
     counted: bool = True
     """Whether it counts in the rate of orders: of a basket only the first leg does."""
     refusal: Refusal | None = None
+    contexts: list[Context] = field(default_factory=list)
     amounts: list[int] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
 
@@ -87,16 +90,21 @@ def intent_of(desk: Desk, request: OrderRequest, instrument: Instrument, *, coun
 # --- checking ---------------------------------------------------------------------------------------
 
 
-def check_all(desk: Desk, intents: Sequence[Intent]) -> None:
+def check_all(desk: Desk, intents: Sequence[Intent], *, together: bool = False, subscribe: bool = True) -> None:
     """Check requests of one account one after another; each counts in the checks of those behind it.
 
-    Fills in what each must hold, or why it is refused.
+    Fills in what each must hold, or why it is refused. `together`: they are placed all or none, so that what is sold
+    may lean on what is bought before it. `subscribe`: have their instruments fed from now on.
     """
     for intent in intents:
         intent.refusal = _refused_before_margin(desk, intent)
-    _hold_instruments(desk, intents)
-    _set_amounts(desk, [intent for intent in intents if intent.refusal is None])
+    if subscribe:
+        _hold_instruments(desk, intents)
+    if together:
+        _ask_margins(desk, [intent for intent in intents if intent.refusal is None])
     for intent in intents:
+        if intent.refusal is None and not together:
+            _ask_margins(desk, [intent])
         if intent.refusal is None:
             intent.refusal = _refused(desk, intent)
         if intent.refusal is None:
@@ -104,11 +112,15 @@ def check_all(desk: Desk, intents: Sequence[Intent]) -> None:
 
 
 def _refused_before_margin(desk: Desk, intent: Intent) -> Refusal | None:
-    contract = intent.checked_contract
-    for draft in intent.plan.checked:
-        if refusal := check_before_margin(draft, desk.context(draft, contract, intent.phase)):
+    intent.contexts = _contexts(desk, intent)
+    for draft, context in zip(intent.plan.checked, intent.contexts, strict=True):
+        if refusal := check_before_margin(draft, context):
             return refusal
     return _unsound_exits(desk, intent)
+
+
+def _contexts(desk: Desk, intent: Intent) -> list[Context]:
+    return [desk.context(draft, intent.checked_contract, intent.phase) for draft in intent.plan.checked]
 
 
 def _unsound_exits(desk: Desk, intent: Intent) -> Refusal | None:
@@ -133,7 +145,7 @@ def _unsound_exits(desk: Desk, intent: Intent) -> Refusal | None:
 
 def _hold_instruments(desk: Desk, intents: Sequence[Intent]) -> None:
     """Have fed what nobody holds yet. An instrument without a price is taken up too, so that the next try finds one."""
-    known = {order.code for order in desk.live} | {code for code, _ in desk.positions}
+    known = {order.code for order in desk.live} | {position.code for position in desk.held}
     wanting = [intent for intent in intents if intent.refusal is None or lacks_price(intent.refusal)]
     codes = {intent.contract.code for intent in wanting} - known
     refused = hold_instruments(codes, desk.day) if codes else {}
@@ -147,48 +159,42 @@ def lacks_price(refusal: Refusal) -> bool:
     return refusal.code is RefusalCode.NO_LAST_PRICE
 
 
-def _set_amounts(desk: Desk, intents: Sequence[Intent]) -> None:
-    """Ask for all margins together; where one lacks a price, one after another, to know which."""
+def _ask_margins(desk: Desk, intents: Sequence[Intent]) -> None:
+    """What the orders of each must hold, all asked at once; where one lacks a price, each alone, to know which."""
+    new = [pending for number, intent in enumerate(intents) for pending in pending_of(desk, intent, number)]
     try:
-        _ask_margin(desk, intents)
-    except NoMarketData:
-        for intent in intents:
-            _ask_margin_alone(desk, intent)
-
-
-def _ask_margin_alone(desk: Desk, intent: Intent) -> None:
-    try:
-        _ask_margin(desk, [intent])
+        amounts = desk.margin_of(new) if new else {}
     except NoMarketData as error:
-        message = f"{error} It is being subscribed; try again in a moment."
-        intent.refusal = Refusal(RefusalCode.NO_MARKET_DATA, message, error.details)
-
-
-def _ask_margin(desk: Desk, intents: Sequence[Intent]) -> None:
-    new = [pending for number, intent in enumerate(intents) for pending in _pending(desk, intent, number)]
-    amounts = additional(desk.account_id, new, desk.market, desk.day, pending=desk.pending()) if new else {}
+        _refuse_unpriced(desk, intents, error)
+        return
     for number, intent in enumerate(intents):
-        drafts = range(len(intent.plan.drafts))
-        intent.amounts = [amounts.get(f"{number}.{place}", 0) for place in drafts]
+        intent.amounts = [amounts.get(f"{number}.{place}", 0) for place in range(len(intent.plan.drafts))]
 
 
-def _pending(desk: Desk, intent: Intent, number: int) -> Iterator[Pending]:
+def _refuse_unpriced(desk: Desk, intents: Sequence[Intent], error: NoMarketData) -> None:
+    if len(intents) > 1:
+        for intent in intents:
+            _ask_margins(desk, [intent])
+        return
+    message = f"{error} It is being subscribed; try again in a moment."
+    intents[0].refusal = Refusal(RefusalCode.NO_MARKET_DATA, message, error.details)
+
+
+def pending_of(desk: Desk, intent: Intent, number: int) -> Iterator[Pending]:
+    """The orders of an intent as margin sees them, referenced by the intent's number and their place; no exits."""
     for place, draft in enumerate(intent.plan.drafts):
         if not draft.reduces:
             price = desk.worst_price(draft, intent.contract)
-            yield Pending(
-                f"{number}.{place}", intent.contract.code, draft.product, draft.signed_quantity, price
-            )  # fmt: skip
+            yield Pending(f"{number}.{place}", intent.contract.code, draft.product, draft.signed_quantity, price)
 
 
 def _refused(desk: Desk, intent: Intent) -> Refusal | None:
-    """Everything, now that margins are known and those before it count."""
-    if intent.required > desk.available:
-        _ask_margin_alone(desk, intent)  # another before it was refused, or may hedge it by now
-    for draft in intent.plan.checked:
-        context = desk.context(draft, intent.checked_contract, intent.phase)
-        context = replace(context, required_margin=0 if draft.reduces else intent.required)
-        if refusal := intent.refusal or check(draft, context):
+    """The rest, now that margins are known; all of it again, when others were let through meanwhile."""
+    is_first = not desk.let_through
+    contexts = intent.contexts if is_first else _contexts(desk, intent)
+    for draft, context in zip(intent.plan.checked, contexts, strict=True):
+        with_margin = replace(context, required_margin=0 if draft.reduces else intent.required)
+        if refusal := (check_from_margin if is_first else check)(draft, with_margin):
             return refusal
     return None
 

@@ -39,7 +39,7 @@ from rms import gate, holds, ledger
 from rms.core.position import average_price
 from rms.core.product import Product
 from rms.fills import Fill, record_fills
-from rms.margin import Pending, additional
+from rms.margin import Pending
 from rms.market import NoMarketData
 from rms.models import Funds, Hold, KillSwitch, Position, PositionChange, TradingAccount
 from rms.standing import standing_of
@@ -125,15 +125,15 @@ def _place(
     funds: Funds, requests: Sequence[OrderRequest], user: User | None, group: OrderGroup | None, answers: Answers
 ) -> None:
     desk = Desk.open(funds, _pk(user), clock.exchange_now(), {request.code for request in requests})
-    intents = _intents(desk, requests, counted_once=group is not None)
-    placing.check_all(desk, intents)
+    intents = intents_of(desk, requests, counted_once=group is not None)
+    placing.check_all(desk, intents, together=group is not None)
     changes = placing.write(desk, intents, user, group)
     save_changes(changes, also=placing.refusal_facts(intents))
     bell.ring_after_commit()
     answers |= {(desk.account_id, each.request.client_reference): each.orders[0] for each in intents}
 
 
-def _intents(desk: Desk, requests: Sequence[OrderRequest], *, counted_once: bool = False) -> list[Intent]:
+def intents_of(desk: Desk, requests: Sequence[OrderRequest], *, counted_once: bool = False) -> list[Intent]:
     intents = []
     for number, request in enumerate(requests):
         try:
@@ -267,8 +267,7 @@ def _changed_margin(desk: Desk, row: Order, wanted: Mapping[str, object], held: 
 def _margin_of(desk: Desk, draft: Draft, row: Order, price: int) -> int:
     pending = Pending(str(row.pk), row.instrument_id, draft.product, draft.signed_quantity, price)
     try:
-        others = desk.pending(without=row.pk)
-        return additional(desk.account_id, [pending], desk.market, desk.day, pending=others)[pending.reference]
+        return desk.margin_of([pending], without=row.pk)[pending.reference]
     except NoMarketData as error:
         raise ChangeRefused(RefusalCode.NO_MARKET_DATA, str(error), **error.details) from error
 
