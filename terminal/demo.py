@@ -1,4 +1,4 @@
-"""What a laptop starts with: four users, the simulator's account, the shipped chains and two watchlists."""
+"""What a laptop starts with: four users, their paper money, the simulator's account, chains and two watchlists."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from feeds.core.instrument import InstrumentKey
 from feeds.importing import import_master
 from feeds.models import ChainDefinition, ChainState, DhanAccount, Instrument
 from feeds.services import rebuild_chains
+from rms import ledger
+from rms.models import LedgerAccount, RiskLimits, TradingAccount, Transfer
 from terminal import datadir
 from terminal.accounts.roles import Role, ensure_roles
 from terminal.stack import TOKEN_NAME
@@ -30,6 +32,15 @@ WATCHLISTS = {
     "Indices and banks": ("IDX_I.13", "IDX_I.25", "IDX_I.51", "NSE_EQ.1333"),
     "Oil and gas": ("NSE_EQ.2885",),
 }
+TRADING_ROLES = (Role.TRADER, Role.RISK)
+PAPER_FUNDS = 100_000_000
+"""Ten lakh rupees, in paise."""
+PAPER_LIMITS: dict[str, int] = {
+    "order_value": 500_000_000,
+    "open_order_value": 2_000_000_000,
+    "daily_loss": 20_000_000,
+}
+"""Paise. Wide enough for a future of each index, and a loss of two lakh ends the day."""
 WORDS = ("amber", "cedar", "coral", "delta", "ember", "fjord", "grove", "harbor", "indigo", "juniper", "lotus", "maple")
 """Passwords are typed by hand on a laptop: three words and four digits, about 24 bits, on loopback only."""
 
@@ -47,6 +58,7 @@ def load(data: Path) -> dict[str, str]:
     _make_users(logins)
     account = _make_account(issue_token(data))
     _make_chains(account)
+    _make_trading_accounts()
     return logins
 
 
@@ -82,6 +94,26 @@ def _make_account(token: str) -> DhanAccount:
     account.access_token = credentials.seal(account, "access_token", token)
     account.save()
     return account
+
+
+def _make_trading_accounts() -> None:
+    """One paper account for each who trades in a demonstration, with money and limits, made once."""
+    for role in TRADING_ROLES:
+        owner = get_user_model().objects.get(username=role.value)
+        name = f"Paper {role.value}"
+        if TradingAccount.objects.filter(name=name).exists():
+            continue
+        account = ledger.open_account(name=name, owner=owner)
+        ledger.transfer(
+            reference=f"demo.{account.pk}",
+            kind=Transfer.Kind.FUNDS_IN,
+            account_id=account.pk,
+            amount=PAPER_FUNDS,
+            against=LedgerAccount.Book.BANK,
+            trading_date=exchange_today(),
+            reason="demonstration",
+        )
+        RiskLimits.objects.create(account=account, **PAPER_LIMITS)
 
 
 def _make_chains(account: DhanAccount) -> None:

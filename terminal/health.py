@@ -7,6 +7,8 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, JsonResponse
 from redis import Redis, RedisError
 
+from oms.process import status as execution
+
 
 def live(request: HttpRequest) -> JsonResponse:
     """The process answers."""
@@ -14,9 +16,24 @@ def live(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """The process can serve: 200 when PostgreSQL and Redis answer, else 503 and which does not."""
+    """The process can serve: 200 when PostgreSQL and Redis answer, else 503 and which does not.
+
+    `trading` says whether the execution process lives. It does not count: prices are served without it, and orders
+    are taken and wait.
+    """
     answers = stores()
-    return JsonResponse({"ready": all(answers.values()), **answers}, status=200 if all(answers.values()) else 503)
+    is_ready = all(answers.values())
+    return JsonResponse({"ready": is_ready, **answers, "trading": trading()}, status=200 if is_ready else 503)
+
+
+def trading() -> bool:
+    """Whether an execution process has said within its heartbeat that it takes orders up."""
+    with Redis.from_url(settings.REDIS_URL, socket_timeout=2) as client:
+        try:
+            status = execution.read_status(client)
+        except RedisError:
+            return False
+    return status is not None and status["state"] == "LIVE"
 
 
 def stores() -> dict[str, bool]:

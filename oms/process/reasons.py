@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from oms.core.engine_events import Reason
 
-CANCELLED_BY_USER = "CANCELLED_BY_USER"
+REQUESTED = "REQUESTED"
+"""Somebody asked for it: the request says who and why."""
 
 SENTENCES = {
-    CANCELLED_BY_USER: "Cancelled on request.",
+    REQUESTED: "Cancelled on request.",
     Reason.IOC_REMAINDER: "Immediate or cancel: nothing more could be had at once.",
     Reason.SELF_TRADE: "It would have traded with a resting order of the same account.",
     Reason.OTHER_EXIT: "The other exit of its pair was filled.",

@@ -30,6 +30,7 @@ from feeds.selectors import market_calendar
 from oms import bell, failpoints
 from oms.core.engine_events import Accepted, Cancelled, EngineEvent, Expired, Reason
 from oms.core.matching import Rules
+from oms.core.order import ImpossibleTransition
 from oms.gateways.paper import PaperGateway
 from oms.models import Order
 from oms.process.database import StepDatabase
@@ -38,7 +39,8 @@ from oms.process.loading import Standing, Waiting, read_standing, read_waiting
 from oms.process.modifying import change_asked
 from oms.process.phases import Phases, closed_for_today, next_change
 from oms.process.prices import Prices
-from oms.process.reasons import CANCELLED_BY_USER
+from oms.process.reasons import REQUESTED
+from oms.process.releasing import Watched, oldest_usable, read_watched, release_due, release_touched, touched
 from oms.process.status import Figures, write_status
 from oms.process.timers import ExecutionTimers
 from oms.process.writing import Written, write_events
@@ -79,7 +81,9 @@ class ExecutionSession:
         self._taken: list[Ticks] = []  # by the venue, in the step that is not written yet
         self._woken = asyncio.Event()
         self._look = True
-        self._looked_at = 0.0
+        self._looked_at = self._released_at = 0.0
+        self._watched: list[Watched] = []
+        self._touched: set[int] = set()
 
     async def run(self) -> None:
         """Until the lease is lost.
@@ -152,7 +156,7 @@ class ExecutionSession:
                 while True:
                     await self._step()
                     await self._wait()
-            except DATABASE_AWAY as error:
+            except (*DATABASE_AWAY, ImpossibleTransition) as error:  # the last: the database knows more than we do
                 self.trades = False
                 self.figures.counters["rebuilt"] += 1
                 log.warning("execution: a step was not written (%s): %s", type(error).__name__, str(error).strip())
@@ -184,7 +188,7 @@ class ExecutionSession:
 
     async def _wait(self) -> None:
         """Until something happened, at most until the next sweep."""
-        if self._look or self._ticks:
+        if self._look or self._ticks or self._touched:
             return
         self._woken.clear()
         with suppress(TimeoutError):
@@ -192,7 +196,8 @@ class ExecutionSession:
                 await self._woken.wait()
 
     async def _step(self) -> None:
-        began = clock.monotonic()
+        began, now = clock.monotonic(), clock.exchange_now()
+        await self._release(began, now)
         waiting = await self._gather(began)
         now = clock.exchange_now()
         self._tell_phases(now)
@@ -205,6 +210,17 @@ class ExecutionSession:
             self._note(events, written, clock.monotonic() - began)
         self._taken.clear()
         self.trades = True
+
+    async def _release(self, moment: float, now: datetime) -> None:
+        """Send what waits with us for its time or its price, once a sweep or when a price was seen."""
+        if self._touched:
+            seen, self._touched = self._touched, set()
+            await self._database.run(partial(release_touched, seen, now, self.epoch))
+        elif moment - self._released_at < self.timers.sweep:
+            return
+        self._released_at = moment
+        self._look |= bool(await self._database.run(partial(release_due, now, self.epoch)))
+        self._watched = await self._database.run(read_watched)
 
     async def _gather(self, now: float) -> Waiting:
         if not self._look and now - self._looked_at < self.timers.sweep:
@@ -234,6 +250,12 @@ class ExecutionSession:
             self.prices.take(event.rows, event.account_id)
             act = self.gateway.on_ticks if isinstance(event, Batch) else self.gateway.on_snapshot
             act(event.rows, exchange_time(event.flushed_at), event.account_id)
+            self._touched |= touched(
+                self._watched,
+                event.rows,
+                event.oldest_received_at if isinstance(event, Batch) else None,
+                oldest_usable(settings.EXECUTION_STALE_SECONDS),
+            )
             self.figures.lag_ms = round((clock.wall_nanoseconds() - event.flushed_at) / 1e6, 2)
 
     def _send(self, waiting: Waiting, now: datetime) -> None:
@@ -248,8 +270,8 @@ class ExecutionSession:
 
     def _cancel(self, order: Order, exits: Collection[int], now: datetime) -> None:
         """What never came to the venue ends here, with the exits that would have followed it."""
-        if not self.gateway.cancel(order.pk, CANCELLED_BY_USER, now):
-            self._own += [Cancelled(pk, CANCELLED_BY_USER, now) for pk in (order.pk, *exits)]
+        if not self.gateway.cancel(order.pk, REQUESTED, now):
+            self._own += [Cancelled(pk, REQUESTED, now) for pk in (order.pk, *exits)]
 
     def _market_of(self, codes: Collection[int]) -> Market:
         day = clock.exchange_today()

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import prefetch_related_objects
 
 from feeds.clock import IST
 from oms import facts, failpoints
@@ -31,9 +30,9 @@ from oms.core.engine_events import (
 from oms.core.order import STOP_TYPES, TERMINAL, OrderStatus, Side
 from oms.models import Order, OrderEvent, Trade
 from oms.process.fencing import require_epoch
-from oms.process.reasons import sentence
+from oms.process.reasons import REQUESTED, sentence
 from rms import fills as money
-from rms import ledger
+from rms import holds, ledger
 from rms.fills import Fill
 from rms.market import Market
 from rms.models import Hold
@@ -61,6 +60,10 @@ class Page:
     trades: list[Trade] = field(default_factory=list)
     unfilled: dict[int, int] = field(default_factory=dict)
     """By order: what was still open before its first fill of the step."""
+    bounds: dict[str, int] = field(default_factory=dict)
+    """By hold: the most that it needs to bind after a change that happened, or was refused."""
+    asked: Mapping[int, OrderEvent] = field(default_factory=dict)
+    """By order: the request to cancel it."""
 
     def add(self, order: Order, kind: str, status: OrderStatus | None, at: datetime, **more: Any) -> None:
         self.changes.append(change(order, kind, status, at=at, **more))
@@ -84,6 +87,7 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
     if page.trades:  # before the orders, whose ends void what a fill has not posted
         money.record_fills(fills_of(page, _held(page.unfilled)), market)
         Trade.objects.bulk_create(page.trades)
+    lower_holds(page.bounds)
     save_changes(page.changes)
     record_facts([(trade.account_id, facts.TRADE, facts.trade_body(trade)) for trade in page.trades])
     failpoints.reach("before_commit")
@@ -92,8 +96,7 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
 
 def translate(events: Sequence[EngineEvent], orders: Mapping[int, Order], epoch: int, market: Market) -> Page:
     """Events as changes and trades. The orders are changed in memory."""
-    prefetch_related_objects(list(orders.values()), "cancel_requested_by")
-    page = Page(orders, epoch)
+    page = Page(orders, epoch, asked=_requests_to_cancel(orders))
     for event in events:
         order = orders[event.order_id]
         if isinstance(event, Filled):
@@ -101,6 +104,12 @@ def translate(events: Sequence[EngineEvent], orders: Mapping[int, Order], epoch:
         else:
             HANDLERS[type(event)](page, order, event)
     return page
+
+
+def _requests_to_cancel(orders: Mapping[int, Order]) -> dict[int, OrderEvent]:
+    ids = [pk for pk, order in orders.items() if order.cancel_requested]
+    events = OrderEvent.objects.filter(order__in=ids, kind=Kind.CANCEL_REQUESTED).select_related("actor")
+    return {event.order_id: event for event in events}
 
 
 # --- fills ----------------------------------------------------------------------------------------
@@ -190,15 +199,17 @@ def protected(page: Page, order: Order, event: Protected) -> None:
     page.add(order, Kind.PROTECTED, None, event.at, details=details, protection_price=event.limit_price)
 
 
-def ended(kind: str, status: OrderStatus) -> Callable[[Page, Order, Cancelled | Expired], None]:
-    def end(page: Page, order: Order, event: Cancelled | Expired) -> None:
-        actor = order.cancel_requested_by if order.cancel_requested else None
-        page.add(
-            order, kind, status, event.at,
-            actor=actor, reason_code=event.reason_code, reason=sentence(event.reason_code),
-        )  # fmt: skip
+def cancelled(page: Page, order: Order, event: Cancelled) -> None:
+    """One that was asked for has the reason and the person of its request."""
+    code, text, actor = event.reason_code, sentence(event.reason_code), None
+    if code == REQUESTED and (request := page.asked.get(order.pk)) is not None:
+        code, text, actor = request.reason_code, request.reason, request.actor
+    page.add(order, Kind.CANCELLED, OrderStatus.CANCELLED, event.at, actor=actor, reason_code=code, reason=text)
 
-    return end
+
+def expired(page: Page, order: Order, event: Expired) -> None:
+    text = sentence(event.reason_code)
+    page.add(order, Kind.EXPIRED, OrderStatus.EXPIRED, event.at, reason_code=event.reason_code, reason=text)
 
 
 def rejected(page: Page, order: Order, event: Rejected) -> None:
@@ -212,11 +223,27 @@ def modified(page: Page, order: Order, event: Modified) -> None:
     columns = {name: getattr(event, name) for name in CHANGED_COLUMNS}
     details = {**columns, "order_type": event.order_type, "priority": event.priority}
     if not event.by_group:
+        bound_hold(page, order, "hold")
         columns["modify_request"] = None
     page.add(order, Kind.MODIFIED, None, event.at, details=details, order_type=event.order_type, **columns)
 
 
+def bound_hold(page: Page, order: Order, name: str) -> None:
+    """More margin was held before a change; now either the new amount is enough, or what was held before it."""
+    if (amount := (order.modify_request or {}).get(name)) is not None:
+        page.bounds[hold_reference(order.pk)] = amount
+
+
+def lower_holds(bounds: Mapping[str, int]) -> None:
+    """Fills may have taken a hold below its bound already, or ended it: it never grows here."""
+    live = Hold.objects.filter(reference__in=list(bounds), state=Hold.State.HELD)
+    for hold in live.order_by("pk"):
+        if hold.amount > bounds[hold.reference]:
+            holds.resize(hold.reference, bounds[hold.reference])
+
+
 def modify_refused(page: Page, order: Order, event: ModifyRefused) -> None:
+    bound_hold(page, order, "held")
     page.add(
         order, Kind.MODIFY_REFUSED, None, event.at, reason_code=event.code, reason=event.message, modify_request=None
     )
@@ -235,8 +262,8 @@ HANDLERS: dict[type, Callable[[Page, Order, Any], None]] = {
     Activated: activated,
     Triggered: triggered,
     Protected: protected,
-    Cancelled: ended(Kind.CANCELLED, OrderStatus.CANCELLED),
-    Expired: ended(Kind.EXPIRED, OrderStatus.EXPIRED),
+    Cancelled: cancelled,
+    Expired: expired,
     Rejected: rejected,
     Modified: modified,
     ModifyRefused: modify_refused,

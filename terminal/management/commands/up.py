@@ -20,13 +20,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
-from redis import RedisError
+from redis import Redis, RedisError
 
 from feeds.bus import feed_statuses
 from feeds.clock import IST, exchange_now
 from feeds.core.calendar import shipped_calendar
 from feeds.models import ExchangeClockMark
-from terminal import demo, exchange_start, rehearsal
+from oms.process import status as execution
+from terminal import demo, exchange_start, health, rehearsal
 from terminal.embedded import EmbeddedServerError, temporary_data
 from terminal.stack import Stack, free_port, port_is_free, simulator_urls
 
@@ -40,7 +41,7 @@ REPORT_CLOSE = datetime(2026, 2, 3, 15, 30, tzinfo=IST)
 class Command(BaseCommand):
     """Prepare, start, watch, stop."""
 
-    help = "Start everything: PostgreSQL, Valkey, the simulated Dhan, feed, execution, web, worker and beat. Ctrl-C stops it."
+    help = "Start everything: PostgreSQL, Valkey, the simulated Dhan, all processes. Ctrl-C stops them."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -187,6 +188,7 @@ class Command(BaseCommand):
             ready = f"http://127.0.0.1:{port}/health/ready"
             stack.wait_until(lambda ready=ready: answers(ready, 200), READY_SECONDS, f"web on port {port}")
         stack.wait_until(feed_is_complete, READY_SECONDS, "the feed")
+        stack.wait_until(health.trading, READY_SECONDS, "the execution")
 
     # --- running
 
@@ -279,5 +281,14 @@ def status_line() -> str:
     wanted = status["tier_b"] + status["references"] + status["tier_a"]
     return (
         f"{clock}  feed {status['state']}  connections {live}/{len(status['connections'])}  instruments {wanted:,}"
-        f" of {status['capacity']:,}  {status['packets_per_second']:,.0f} packets/s"
+        f" of {status['capacity']:,}  {status['packets_per_second']:,.0f} packets/s  {execution_words()}"
     )
+
+
+def execution_words() -> str:
+    """What the status line says of orders."""
+    with Redis.from_url(settings.REDIS_URL, socket_timeout=2) as client:
+        status = execution.read_status(client)
+    if status is None:
+        return "no orders: the execution is down"
+    return f"orders {status['resting']:,} resting, {status['orders_per_second']:,.0f}/s"

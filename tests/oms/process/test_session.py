@@ -1,0 +1,161 @@
+"""Steps of the execution: what waits and what ticks becomes trades, money and events, in one transaction."""
+
+from __future__ import annotations
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+from oms.models import Order, OrderEvent, OrderGroup, Trade
+from oms.services import cancel_order
+from rms import kill_switch
+from rms.models import AccountFact, Funds, Hold, Position
+from tests.oms.process.trading import MORNING, a_desk, an_account, an_option, row, send
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
+
+in_database = sync_to_async
+
+
+@pytest.fixture
+async def account():
+    await in_database(an_option)()
+    yield await in_database(an_account)()
+    await in_database(connections.close_all)()
+
+
+async def test_an_order_that_waits_is_filled_from_the_displayed_depth_and_paid_for(account):
+    order = await in_database(send)(account, limit_price=12_010, quantity=150, held=1_801_500)
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_005, 75), (12_010, 500)]))
+        await order.arefresh_from_db()
+        assert (order.status, order.filled_quantity, order.filled_value) == ("FILLED", 150, 75 * 12_005 + 75 * 12_010)
+    trades = [trade async for trade in Trade.objects.order_by("number").values_list("number", "quantity", "price")]
+    assert trades == [(1, 75, 12_005), (2, 75, 12_010)]
+    funds = await Funds.objects.aget(pk=account.pk)
+    assert (funds.cash, funds.held_margin) == (100_000_000 - order.filled_value, 0)
+    assert (await Position.objects.aget()).signed_quantity == 150
+    assert (await Hold.objects.aget()).state == "POSTED"
+    kinds = [kind async for kind in OrderEvent.objects.order_by("sequence").values_list("kind", flat=True)]
+    assert kinds == ["ACCEPTED", "FILLED", "FILLED"]
+    offsets = [fact async for fact in AccountFact.objects.order_by("offset").values_list("offset", flat=True)]
+    assert offsets == list(range(1, len(offsets) + 1))
+
+
+async def test_after_a_part_the_hold_binds_the_share_of_the_rest_rounded_up(account):
+    order = await in_database(send)(account, limit_price=12_010, quantity=225, held=1_000_000)
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_010, 75)]))
+    await order.arefresh_from_db()
+    assert (order.status, order.filled_quantity) == ("PARTIALLY_FILLED", 75)
+    assert (await Hold.objects.aget()).amount == 666_667
+
+
+async def test_a_cancelled_order_gives_its_margin_back_and_names_who_asked(account):
+    order = await in_database(send)(account, limit_price=11_000, held=500_000)
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_010, 75)]))
+        await in_database(cancel_order)(order, account.owner)
+        await desk.step()
+    await order.arefresh_from_db()
+    assert (order.status, order.reason_code) == ("CANCELLED", "CANCELLED_BY_USER")
+    assert (await Funds.objects.aget(pk=account.pk)).held_margin == 0
+    assert (await OrderEvent.objects.aget(kind="CANCELLED")).actor_id == account.owner_id
+
+
+async def test_an_order_cancelled_before_it_was_sent_never_comes_to_the_venue(account):
+    order = await in_database(send)(account, limit_price=12_010, held=500_000, cancel_requested=True)
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_010, 75)]))
+    await order.arefresh_from_db()
+    assert (order.status, order.filled_quantity) == ("CANCELLED", 0)
+
+
+async def test_a_change_keeps_the_order_and_takes_the_request_away(account):
+    order = await in_database(send)(account, limit_price=11_000, held=500_000)
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_010, 75)]))
+        await Order.objects.filter(pk=order.pk).aupdate(modify_request={"limit_price": 12_010})
+        await desk.step()
+    await order.arefresh_from_db()
+    assert (order.status, order.limit_price, order.modify_request) == ("FILLED", 12_010, None)
+
+
+async def test_a_restart_goes_on_with_the_book_as_it_was(account):
+    partly = await in_database(send)(account, limit_price=12_010, quantity=150, held=2_000_000)
+    stop = await in_database(send)(
+        account, side="SELL", order_type="STOP_LOSS_MARKET", trigger_price=11_500, held=100_000
+    )
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_010, 75)]))
+        before = desk.session.gateway.book()
+    async with a_desk() as desk:
+        assert desk.session.gateway.book() == before
+        await desk.ticks(row(asks=[(12_005, 75)]))
+        await desk.ticks(row(11_490, bids=[(11_490, 300)], low=11_490, high=11_490, volume=1075))
+    await partly.arefresh_from_db()
+    await stop.arefresh_from_db()
+    assert (partly.status, stop.status, stop.triggered) == ("FILLED", "FILLED", True)
+    numbers = [pair async for pair in Trade.objects.order_by("pk").values_list("order_id", "number")]
+    assert numbers == [(partly.pk, 1), (partly.pk, 2), (stop.pk, 1)]
+
+
+async def test_an_after_market_order_is_sent_when_its_time_has_come(account):
+    order = await in_database(send)(
+        account, status="QUEUED", after_market=True, release_at=MORNING, limit_price=12_010, held=901_000
+    )
+    early = await in_database(send)(
+        account, status="QUEUED", after_market=True, release_at=MORNING.replace(hour=12), limit_price=12_010
+    )
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_010, 75)]))
+        await order.arefresh_from_db()
+        await early.arefresh_from_db()
+    assert (order.status, early.status) == ("FILLED", "QUEUED")
+
+
+async def test_an_after_market_order_that_a_check_refuses_by_now_is_rejected_in_words(account):
+    order = await in_database(send)(
+        account, status="QUEUED", after_market=True, release_at=MORNING, limit_price=12_010, held=901_000
+    )
+    await in_database(kill_switch.engage)(actor=None, reason="too many orders", account=account)
+    await Order.objects.filter(pk=order.pk).aupdate(status="QUEUED", cancel_requested=False, sequence=9)
+    async with a_desk() as desk:
+        await desk.step()
+    await order.arefresh_from_db()
+    assert (order.status, order.reason_code) == ("REJECTED", "KILL_SWITCH")
+    assert (await Funds.objects.aget(pk=account.pk)).held_margin == 0
+
+
+async def test_a_forever_order_waits_for_its_price_and_is_sent_as_a_limit_order(account):
+    order = await in_database(send)(
+        account, status="QUEUED", forever=True, order_type="STOP_LOSS", trigger_price=12_100, limit_price=12_150,
+        held=911_250,
+    )  # fmt: skip
+    async with a_desk() as desk:
+        await desk.step()
+        await desk.ticks(row(12_050, asks=[(12_055, 75)]))
+        await order.arefresh_from_db()
+        assert order.status == "QUEUED"
+        await desk.ticks(row(12_120, asks=[(12_125, 75)], low=12_060, high=12_120))
+        await desk.step()
+    await order.arefresh_from_db()
+    assert (order.status, order.order_type, order.filled_value) == ("FILLED", "LIMIT", 75 * 12_125)
+
+
+async def test_of_a_forever_pair_the_one_whose_price_comes_ends_the_other(account):
+    pair = await OrderGroup.objects.acreate(account=account, kind="OCO")
+    common = {"status": "QUEUED", "forever": True, "side": "SELL", "group": pair, "reduces": True}
+    await in_database(send)(account, limit_price=12_010)
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_005, 75)]))
+        target = await in_database(send)(account, role="TARGET", limit_price=13_000, **common)
+        stop = await in_database(send)(
+            account, role="STOP", order_type="STOP_LOSS", trigger_price=11_000, limit_price=10_900, **common
+        )
+        await desk.step()
+        await desk.ticks(row(13_005, bids=[(13_000, 75)]))
+        await desk.step()
+    await target.arefresh_from_db()
+    await stop.arefresh_from_db()
+    assert (target.status, stop.status, stop.reason_code) == ("FILLED", "CANCELLED", "OTHER_EXIT")
