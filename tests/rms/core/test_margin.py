@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +22,7 @@ FEBRUARY, MARCH = date(2026, 2, 24), date(2026, 3, 30)
 SPOT = 2_593_515
 FUTURES = {FEBRUARY: 2_598_560, MARCH: 2_613_870}
 LOT = 65
+VECTORS = Path(__file__).resolve().parents[4] / "shared" / "reference" / "data" / "span_approx_vectors.json"
 PREMIUMS = {26000: 23608, 26500: 6964, 27000: 1347, -26000: 25045, -25500: 7223, -25000: 1248, -23000: 0}
 """Model prices of 10 Feb 2026 at a volatility of 12 %: puts have negative strikes."""
 CALL, PUT = OptionType.CALL, OptionType.PUT
@@ -95,6 +98,32 @@ def test_portfolios_of_february_need_what_an_earlier_model_said(case, legs, scan
     assert ours.exposure == pytest.approx(exposure * 100, abs=len(legs))
     assert ours.span_after_option_value == pytest.approx(max(scan + calendar - value, 0) * 100, abs=2 * a_paisa_a_unit)
     assert ours.is_estimate is (case != "long call")
+
+
+def leg_of(row) -> Leg:
+    """NIFTY FEB FUT, NIFTY FEB 26000 CE: as the file of the earlier model names them."""
+    words = row["instrument"].split()
+    if words[-1] == "FUT":
+        return future(row["qty_units"], FEBRUARY if words[1] == "FEB" else MARCH)
+    side = CALL if words[-1] == "CE" else PUT
+    return option(row["qty_units"], int(words[2]), side, price=round(row["model_price"] * 100))
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason="the reference is not beside this checkout")
+def test_every_portfolio_of_the_earlier_model_is_met_in_every_scenario():
+    for case in json.loads(VECTORS.read_text())["cases"]:
+        legs = [leg_of(row) for row in case["legs"]]
+        ours = margin(*legs)
+        near = sum(abs(leg.units) for leg in legs)
+
+        assert ours.scan == pytest.approx(case["scan_risk"] * 100, abs=near), case["case"]
+        assert ours.span == pytest.approx(case["span_excl_option_value"] * 100, abs=near)
+        assert ours.exposure == pytest.approx(case["exposure"] * 100, abs=len(legs))
+        assert ours.total == pytest.approx(case["total_after_net_option_value"] * 100, abs=2 * near)
+        for leg, row in zip(legs, case["legs"], strict=True):
+            alone = [margin(replace(leg, signed_quantity=sign)).scan for sign in (1, -1)]
+            losses = [100 * loss for loss in row["risk_array_per_unit_long"]]
+            assert alone == pytest.approx([max(losses), max(-min(losses), 0)], abs=1)
 
 
 def test_expiry_day_adds_two_per_cent_to_each_short_index_option_hedged_or_not():
