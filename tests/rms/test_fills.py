@@ -236,25 +236,27 @@ def test_the_step_is_told_as_it_ended(account, market):
 
 
 def step(accounts: list[TradingAccount], count: int) -> list[Fill]:
+    """Twenty fills touch every account in every instrument; more touch nothing else."""
     keys = (CALL, PUT, FUTURE, CRUDE)
-    return [fill(accounts[n % len(accounts)], keys[n // 5 % 4], 1 + n % 3, 15_000) for n in range(count)]
+    return [fill(accounts[n % 5], keys[n % 4], 1 + n % 3, 15_000) for n in range(count)]
 
 
 def statements(market: Market, fills: list[Fill]) -> int:
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         record(market, *fills)
     return len(queries)
 
 
-def test_fifty_fills_take_as_many_statements_as_ten(market, monkeypatch):
-    """What a margin group costs is the margin's own affair."""
-    monkeypatch.setattr(margin, "used_margin", lambda account_id, group, market, on: (100, {}))
+def test_a_hundred_fills_take_as_many_statements_as_twenty(market):
     accounts = [desk.make_account(10_000_000_000) for _ in range(5)]
-    statements(market, step(accounts, 50))
-    ten, fifty = statements(market, step(accounts, 10)), statements(market, step(accounts, 50))
-    assert ten == fifty <= 14
+    statements(market, step(accounts, 20))
+    assert statements(market, step(accounts, 20)) == statements(market, step(accounts, 100))
+
+
+def test_one_fill_takes_few_statements(account, market):
+    """Those of the margin group included."""
+    record(market, fill(account, CALL, 65, 15_000))
+    assert statements(market, [fill(account, CALL, 65, 15_000)]) <= 20
 
 
 def test_many_fills_of_several_accounts_leave_books_that_can_be_proved(market):
