@@ -11,6 +11,7 @@ class OmsConfig(AppConfig):
 
     def ready(self) -> None:
         from oms.audit_ledger import live_references, trades
+        from oms.jobs import register_jobs
         from oms.services import cancel_for_switch
         from oms.topics import parts_of
         from rms.audit_ledger import register_live_references, register_trades
@@ -21,3 +22,4 @@ class OmsConfig(AppConfig):
         register_part(parts_of)
         register_trades(trades)
         register_live_references(live_references)
+        register_jobs()

@@ -330,11 +330,18 @@ def _cancel_refusal(row: Order, account_id: int, user: User | None, now: datetim
 
 
 @transaction.atomic
-def cancel_all(account: TradingAccount, user: User | None, *, codes: Collection[int] | None = None) -> list[Order]:
-    """Cancel every live order of an account, or those in these instruments. It is one request, whatever the rate."""
+def cancel_all(
+    account: TradingAccount,
+    user: User | None,
+    *,
+    codes: Collection[int] | None = None,
+    product: Product | None = None,
+) -> list[Order]:
+    """Cancel every live order of an account, or those in these instruments, or of this product: it is one request."""
     ledger.lock([account.pk])
     live = Order.objects.filter(account=account)
-    return _cancel_many(live if codes is None else live.filter(instrument_id__in=list(codes)), user)
+    live = live if codes is None else live.filter(instrument_id__in=list(codes))
+    return _cancel_many(live if product is None else live.filter(product=product), user)
 
 
 def _cancel_many(orders: QuerySet[Order], user: User | None, reason_code: str = "", reason: str = "") -> list[Order]:

@@ -227,6 +227,17 @@ def test_every_segment_is_released_by_one_job() -> None:
     assert len(RELEASES) == 4
 
 
+def test_another_package_adds_its_job_once_and_it_is_run_after_those_that_are_there(monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "JOBS", list(RELEASES))
+    step = Step()
+    job = jobs.Job("count", (Exchange.NSE_BSE,), lambda day, _: at(day, 16, 0), lambda _: step(), 60)
+    jobs.register(job)
+    jobs.register(job)
+    assert names(run_due(at(TUESDAY, 16, 0)))[-1] == "count"
+    assert run_due(at(TUESDAY, 16, 0, 1)) == []
+    assert (step.calls, len(jobs.JOBS)) == (1, len(RELEASES) + 1)
+
+
 def test_no_definition_is_a_rebuild_of_nothing() -> None:
     assert not ChainDefinition.objects.exists()
     run = run_once("rebuild", TUESDAY, lambda: jobs._rebuild(TUESDAY))
