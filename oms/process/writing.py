@@ -155,6 +155,7 @@ def fills_of(page: Page, held: Mapping[str, int]) -> list[Fill]:
                 at=trade.at,
                 hold_reference=reference if reference in held else "",
                 hold_left=hold_left(order, held.get(reference, 0), page.unfilled[trade.order_id]),
+                hold_stays=order.status not in TERMINAL,  # a change of the order may bind more again
             )
         )
     return fills
