@@ -224,6 +224,7 @@ class JobRunAdmin(ReadOnlyAdmin):
     list_filter = ("job", "status")
     date_hierarchy = "trading_date"
     fields = ("job", "trading_date", "status", "attempts", "claimed_until", "started_at", "finished_at", "what_it_did")
+    list_before_template = "admin/ops/job_tools.html"
 
     @display(description="Status", label=LABELS, ordering="status")
     def state(self, row: JobRun) -> str:

@@ -7,20 +7,24 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Model
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET
 from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from feeds.admin import pretty
 from feeds.audited_admin import AuditedAdmin, ReasonForm
-from rms import ledger
+from rms import ledger, statements
 from rms.book_admin import BookAdmin, BookInline, Tool, moment_text
 from rms.models import (
     Entry,
@@ -41,7 +45,7 @@ from rms.rupees import RupeesField, decimal_rupees, grouped
 MONEY_LIMITS = {
     "order_value": "Most that one order may be worth.",
     "open_order_value": "Most that all open orders may be worth together.",
-    "daily_loss": "Of a trading day, realised and unrealised. New orders are blocked when it is reached.",
+    "daily_loss": "Of a day, realised and unrealised. When it is reached, new orders are blocked.",
 }
 BALANCES = """
 SELECT id, balance FROM (
@@ -90,16 +94,18 @@ class LimitsInline(StackedInline):
     extra = 0
     max_num = 1
     can_delete = False
+    hide_title = True
     tab = False
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    ("order_value", "open_order_value", "order_quantity"),
-                    ("net_position", "orders_per_second", "order_to_trade_ratio"),
-                    ("daily_loss", "daily_loss_warn_percent", "square_off_at_loss"),
-                    "price_deviation_percent",
+                    ("order_value", "open_order_value"),
+                    ("order_quantity", "net_position"),
+                    ("orders_per_second", "order_to_trade_ratio"),
+                    ("daily_loss", "daily_loss_warn_percent"),
+                    ("price_deviation_percent", "square_off_at_loss"),
                 )
             },
         ),
@@ -128,7 +134,7 @@ class TradingAccountAdmin(AuditedAdmin):
     """An account is opened with its funds row, and never deleted: its books name it."""
 
     form = type("TradingAccountForm", (ReasonForm,), {"__doc__": "Asks why."})
-    list_display = ("name", "owner", "cash", "held", "used", "available", "state")
+    list_display = ("name", "owner", "cash_rupees", "held_rupees", "used_rupees", "available_rupees", "state")
     list_filter = ("enabled", "route")
     search_fields = ("name", "owner__username")
     list_select_related = ("owner", "funds")
@@ -136,9 +142,18 @@ class TradingAccountAdmin(AuditedAdmin):
     inlines = (LimitsInline, HoldingInline)
     fieldsets = (
         (None, {"fields": (("name", "owner"), "traders", "enabled", "reason")}),
-        ("Funds", {"fields": (("cash", "held", "used", "available"), ("floor", "state"))}),
+        (
+            "Funds",
+            {
+                "fields": (
+                    ("cash_rupees", "available_rupees"),
+                    ("held_rupees", "used_rupees"),
+                    ("floor_rupees", "state"),
+                )
+            },
+        ),
     )
-    readonly_fields = ("cash", "held", "used", "available", "floor", "state")
+    readonly_fields = ("cash_rupees", "held_rupees", "used_rupees", "available_rupees", "floor_rupees", "state")
 
     def get_fieldsets(self, request: HttpRequest, obj: TradingAccount | None = None) -> Any:
         return self.fieldsets if obj else self.fieldsets[:1]
@@ -167,23 +182,23 @@ class TradingAccountAdmin(AuditedAdmin):
             form.instance._audit_values |= {f"limits.{name}": value for name, value in values.items()}
 
     @display(description="Cash", ordering="funds__cash")
-    def cash(self, row: TradingAccount) -> str:
+    def cash_rupees(self, row: TradingAccount) -> str:
         return grouped(row.funds.cash)
 
     @display(description="Held for orders", ordering="funds__held_margin")
-    def held(self, row: TradingAccount) -> str:
+    def held_rupees(self, row: TradingAccount) -> str:
         return grouped(row.funds.held_margin)
 
     @display(description="Used by positions", ordering="funds__used_margin")
-    def used(self, row: TradingAccount) -> str:
+    def used_rupees(self, row: TradingAccount) -> str:
         return grouped(row.funds.used_margin)
 
     @display(description="Available")
-    def available(self, row: TradingAccount) -> str:
+    def available_rupees(self, row: TradingAccount) -> str:
         return grouped(row.funds.available)
 
     @display(description="Floor")
-    def floor(self, row: TradingAccount) -> str:
+    def floor_rupees(self, row: TradingAccount) -> str:
         return grouped(row.funds.floor)
 
     @display(description="State", label={"trades": "success", "deficit": "danger", "disabled": "default"})
@@ -235,7 +250,16 @@ def action_link(action: str, label: str, **query: Any) -> SafeString:
 
 @admin.register(FundsRequest)
 class FundsRequestAdmin(BookAdmin):
-    list_display = ("asked", "account", "direction_label", "rupees", "reason", "state_label", "decided", "decide")
+    list_display = (
+        "asked",
+        "account",
+        "direction_label",
+        "amount_rupees",
+        "reason",
+        "state_label",
+        "decided",
+        "decide",
+    )
     list_filter = (
         ("account", RelatedDropdownFilter),
         ("state", ChoicesDropdownFilter),
@@ -245,13 +269,13 @@ class FundsRequestAdmin(BookAdmin):
     list_select_related = ("account", "requested_by", "decided_by")
     tools = (Tool("Pay in or out", "payments", "request-funds", MANAGE_FUNDS),)
     fields = (
-        ("account", "direction", "rupees"),
+        ("account", "direction", "amount_rupees"),
         "reason",
         ("requested_by", "requested_at"),
         ("state", "decided_by", "decided_at"),
         ("refusal", "transfer"),
     )
-    readonly_fields = ("rupees",)
+    readonly_fields = ("amount_rupees",)
 
     @display(description="Asked for", ordering="requested_at", header=True)
     def asked(self, row: FundsRequest) -> list[str]:
@@ -262,7 +286,7 @@ class FundsRequestAdmin(BookAdmin):
         return row.get_direction_display()
 
     @display(description="Rupees", ordering="amount")
-    def rupees(self, row: FundsRequest) -> str:
+    def amount_rupees(self, row: FundsRequest) -> str:
         return grouped(row.amount)
 
     @display(description="State", label={"WAITING": "warning", "DONE": "success", "REFUSED": "danger"})
@@ -325,16 +349,25 @@ class KillSwitchAdmin(BookAdmin):
 
 class EntryInline(BookInline):
     model = Entry
-    fields = readonly_fields = ("ledger_account", "rupees")
+    fields = readonly_fields = ("ledger_account", "amount_rupees")
 
     @display(description="Rupees")
-    def rupees(self, row: Entry) -> str:
+    def amount_rupees(self, row: Entry) -> str:
         return grouped(row.amount)
 
 
 @admin.register(Transfer)
 class TransferAdmin(BookAdmin):
-    list_display = ("reference", "account", "kind_label", "trading_date", "rupees", "actor", "reason", "created_at")
+    list_display = (
+        "reference",
+        "account",
+        "kind_label",
+        "trading_date",
+        "amount_rupees",
+        "actor",
+        "reason",
+        "created_at",
+    )
     list_filter = (
         ("account", RelatedDropdownFilter),
         ("kind", ChoicesDropdownFilter),
@@ -376,7 +409,7 @@ class TransferAdmin(BookAdmin):
         return row.kind.replace("_", " ").capitalize()
 
     @display(description="Rupees")
-    def rupees(self, row: Transfer) -> str:
+    def amount_rupees(self, row: Transfer) -> str:
         return grouped(row.cash_amount)
 
     @display(description="Details")
@@ -388,7 +421,7 @@ class TransferAdmin(BookAdmin):
 class EntryAdmin(BookAdmin):
     """The ledger as a bank prints it: each line with the balance of its account after it."""
 
-    list_display = ("when", "book", "kind", "received", "paid", "balance_rupees", "reference")
+    list_display = ("when", "book", "kind", "received_rupees", "paid_rupees", "balance_rupees", "reference")
     list_filter = (
         ("ledger_account__account", RelatedDropdownFilter),
         ("ledger_account__book", ChoicesDropdownFilter),
@@ -432,11 +465,11 @@ class EntryAdmin(BookAdmin):
         return [row.transfer.kind.replace("_", " ").capitalize(), row.transfer.reason]
 
     @display(description="Received")
-    def received(self, row: Entry) -> str:
+    def received_rupees(self, row: Entry) -> str:
         return grouped(row.amount) if row.amount > 0 else ""
 
     @display(description="Paid")
-    def paid(self, row: Entry) -> str:
+    def paid_rupees(self, row: Entry) -> str:
         return grouped(-row.amount) if row.amount < 0 else ""
 
     @display(description="Balance")
@@ -466,20 +499,28 @@ def balances_after(entries: Sequence[Entry]) -> dict[int, int]:
 
 @admin.register(Hold)
 class HoldAdmin(BookAdmin):
-    list_display = ("reference", "account", "rupees", "original_rupees", "posted_rupees", "state_label", "created_at")
+    list_display = (
+        "reference",
+        "account",
+        "amount_rupees",
+        "original_rupees",
+        "posted_rupees",
+        "state_label",
+        "created_at",
+    )
     list_filter = (("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter))
     search_fields = ("reference__istartswith",)
     list_select_related = ("account",)
     ordering = ("-pk",)
     fields = (
         ("reference", "account"),
-        ("rupees", "original_rupees", "posted_rupees"),
+        ("amount_rupees", "original_rupees", "posted_rupees"),
         ("state", "created_at"),
     )
-    readonly_fields = ("rupees", "original_rupees", "posted_rupees")
+    readonly_fields = ("amount_rupees", "original_rupees", "posted_rupees")
 
     @display(description="Still held", ordering="amount")
-    def rupees(self, row: Hold) -> str:
+    def amount_rupees(self, row: Hold) -> str:
         return grouped(row.amount)
 
     @display(description="At first", ordering="original_amount")
@@ -497,16 +538,16 @@ class HoldAdmin(BookAdmin):
 
 @admin.register(MarginGroup)
 class MarginGroupAdmin(BookAdmin):
-    list_display = ("account", "group", "rupees", "policy")
+    list_display = ("account", "group", "amount_rupees", "policy")
     list_filter = (("account", RelatedDropdownFilter),)
     search_fields = ("group",)
     list_select_related = ("account",)
     ordering = ("account", "group")
-    fields = (("account", "group", "rupees"), "what")
-    readonly_fields = ("rupees", "what")
+    fields = (("account", "group", "amount_rupees"), "what")
+    readonly_fields = ("amount_rupees", "what")
 
     @display(description="Used margin", ordering="used_margin")
-    def rupees(self, row: MarginGroup) -> str:
+    def amount_rupees(self, row: MarginGroup) -> str:
         return grouped(row.used_margin)
 
     @display(description="By")
@@ -522,7 +563,15 @@ class MarginGroupAdmin(BookAdmin):
 class PositionAdmin(BookAdmin):
     """As stored; with live prices they are on the position monitor."""
 
-    list_display = ("account", "contract", "product", "signed_quantity", "cost", "realised", "trading_date")
+    list_display = (
+        "account",
+        "contract",
+        "product",
+        "signed_quantity",
+        "cost_rupees",
+        "realised_rupees",
+        "trading_date",
+    )
     list_filter = (
         ("account", RelatedDropdownFilter),
         ("product", ChoicesDropdownFilter),
@@ -533,11 +582,11 @@ class PositionAdmin(BookAdmin):
     ordering = ("account", "instrument__symbol")
     fields = (
         ("account", "instrument", "product"),
-        ("signed_quantity", "cost", "realised"),
+        ("signed_quantity", "cost_rupees", "realised_rupees"),
         ("day_buy_quantity", "bought", "day_sell_quantity", "sold"),
         ("carried_quantity", "carried_at", "trading_date"),
     )
-    readonly_fields = ("cost", "realised", "bought", "sold", "carried_at")
+    readonly_fields = ("cost_rupees", "realised_rupees", "bought", "sold", "carried_at")
     export_columns = (
         ("Account", lambda row: row.account.name),
         ("Instrument", lambda row: str(row.instrument.key)),
@@ -554,11 +603,11 @@ class PositionAdmin(BookAdmin):
         return [str(row.instrument), str(row.instrument.key)]
 
     @display(description="Cost", ordering="open_cost")
-    def cost(self, row: Position) -> str:
+    def cost_rupees(self, row: Position) -> str:
         return grouped(row.open_cost)
 
     @display(description="Realised today", ordering="realised_pnl")
-    def realised(self, row: Position) -> str:
+    def realised_rupees(self, row: Position) -> str:
         return grouped(row.realised_pnl)
 
     @display(description="Bought today for")
@@ -590,7 +639,7 @@ class SettlementPriceAdmin(AuditedAdmin):
     """What the day end found, and what somebody enters because it found none or a wrong one."""
 
     form = SettlementPriceForm
-    list_display = ("instrument", "trading_date", "rupees", "source")
+    list_display = ("instrument", "trading_date", "amount_rupees", "source")
     list_filter = (("trading_date", RangeDateFilter), "source", ("instrument__segment", ChoicesDropdownFilter))
     list_filter_submit = True
     search_fields = ("instrument__symbol", "instrument__name")
@@ -613,17 +662,51 @@ class SettlementPriceAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
 
     @display(description="Price", ordering="price")
-    def rupees(self, row: SettlementPrice) -> str:
+    def amount_rupees(self, row: SettlementPrice) -> str:
         return grouped(row.price)
 
 
 @admin.register(Statement)
 class StatementAdmin(BookAdmin):
-    list_display = ("trading_date", "account", "group", "created_at")
+    """A contract note as a page to print and as a file; both are drawn from what was written at the day's end."""
+
+    list_display = ("trading_date", "account", "group", "created_at", "papers")
     list_filter = (("account", RelatedDropdownFilter), ("trading_date", RangeDateFilter))
     list_select_related = ("account",)
-    fields = (("account", "trading_date", "group"), "what")
-    readonly_fields = ("what",)
+    fields = (("account", "trading_date"), ("group", "papers"), "what")
+    readonly_fields = ("papers", "what")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/print/", view(self.print_view), name="rms_statement_print"),
+            path("<int:pk>/csv/", view(self.csv_view), name="rms_statement_csv"),
+            *super().get_urls(),
+        ]
+
+    @method_decorator(require_GET)
+    def print_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return HttpResponse(statements.render_html(self.statement(request, pk)))
+
+    @method_decorator(require_GET)
+    def csv_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        note = self.statement(request, pk)
+        response = HttpResponse(statements.render_csv(note), content_type="text/csv; charset=utf-8")
+        name = f"statement-{note.account_id}-{note.trading_date}-{note.group}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def statement(self, request: HttpRequest, pk: int) -> Statement:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(Statement.objects.select_related("account"), pk=pk)
+
+    @display(description="Papers")
+    def papers(self, row: Statement) -> SafeString:
+        page, file = (reverse(f"admin:rms_statement_{name}", args=[row.pk]) for name in ("print", "csv"))
+        return format_html(
+            '<a class="ops-link" href="{}">Print</a> &nbsp; <a class="ops-link" href="{}">CSV</a>', page, file
+        )
 
     @display(description="Content, in paise")
     def what(self, row: Statement) -> SafeString:

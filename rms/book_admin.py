@@ -122,6 +122,7 @@ class BookInline(TabularInline):
 
     extra = 0
     can_delete = False
+    hide_title = True
     tab = False
     show_change_link = False
 

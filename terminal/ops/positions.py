@@ -129,6 +129,7 @@ def sums_by_account(positions: Iterable[Held], prices: dict[int, int]) -> dict[i
 
 
 def account_row(funds: Funds, sums: dict[str, int]) -> dict[str, Any]:
+    is_unpriced = 0 < sums.get("open", 0) == sums.get("unpriced", 0)
     return {
         "id": funds.account_id,
         "name": funds.account.name,
@@ -139,6 +140,6 @@ def account_row(funds: Funds, sums: dict[str, int]) -> dict[str, Any]:
         "deficit": funds.deficit,
         "open": sums.get("open", 0),
         "realised": sums.get("realised", 0),
-        "unrealised": sums.get("unrealised", 0),
+        "unrealised": None if is_unpriced else sums.get("unrealised", 0),
         "unpriced": sums.get("unpriced", 0),
     }

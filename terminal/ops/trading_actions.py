@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -14,15 +15,21 @@ from feeds import jobs
 from feeds.clock import exchange_today
 from feeds.core.price import PAISE_PER_RUPEE
 from feeds.models import JobRun
+from oms import services
+from oms.core.order import OrderStatus
+from oms.errors import OrderError
+from oms.models import Order
 from rms import funds, kill_switch
+from rms.core.product import Product
 from rms.errors import RiskError
-from rms.models import FundsRequest, KillSwitch, TradingAccount
+from rms.market import NoMarketData
+from rms.models import FundsRequest, KillSwitch, Position, TradingAccount
 from rms.rupees import RupeesField, grouped
 from terminal.ops.actions import Action, ActionForm, ActionRefused, Result
 
 MANAGE_FUNDS, MANAGE_RISK = "rms.manage_funds", "rms.manage_risk"
 FUNDS_PAGE, SWITCHES_PAGE = "admin:rms_fundsrequest_changelist", "admin:rms_killswitch_changelist"
-JOBS_PAGE = "admin:feeds_jobrun_changelist"
+JOBS_PAGE, POSITIONS_PAGE = "admin:feeds_jobrun_changelist", "admin:ops_positions"
 
 
 def choice(rows: Any, **options: Any) -> forms.ModelChoiceField:
@@ -129,6 +136,78 @@ def release(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
     return f"Released: {kill_switch.scope_text(switch)} may trade again.", {"switch": switch.pk}
 
 
+# --- squaring off -----------------------------------------------------------------------------------
+
+
+class OpenPositionField(forms.ModelChoiceField):
+    def label_from_instance(self, position: Position) -> str:
+        return f"{position.account}: {position.signed_quantity} {position.instrument}, {position.product}"
+
+
+class PositionForm(ActionForm):
+    """Offers the one position that the link names: a list of all would be thousands long."""
+
+    position = OpenPositionField(Position.objects.none(), empty_label=None, widget=UnfoldAdminSelectWidget())
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        named = str(self.data.get("position") or self.initial.get("position") or "")
+        if named.isdigit():
+            rows = Position.objects.exclude(signed_quantity=0).select_related("account", "instrument")
+            self.fields["position"].queryset = rows.filter(pk=int(named))
+
+    def target(self) -> str:
+        return OpenPositionField.label_from_instance(self.fields["position"], self.cleaned_data["position"])
+
+
+class TradingAccountForm(ActionForm):
+    account = choice(TradingAccount.objects.all(), empty_label=None)
+
+    def target(self) -> str:
+        return f"account {self.cleaned_data['account']}"
+
+
+class EverybodyForm(ActionForm):
+    def target(self) -> str:
+        return "intraday positions of all accounts"
+
+
+def square_off_position(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
+    position = data["position"]
+    orders = refused_in_words(
+        lambda: services.square_off(position.account, actor, positions=[position], reason=data["reason"])
+    )
+    return sent(orders), {"orders": [order.pk for order in orders]}
+
+
+def square_off_account(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
+    orders = refused_in_words(lambda: services.square_off(data["account"], actor, reason=data["reason"]))
+    return sent(orders), {"orders": [order.pk for order in orders]}
+
+
+def square_off_intraday(data: dict[str, Any], actor: AbstractBaseUser) -> Result:
+    """Account by account, each in its own transaction: one that cannot be closed does not keep the others open."""
+    rows = Position.objects.filter(product=Product.INTRADAY).exclude(signed_quantity=0)
+    ordered = rows.select_related("account", "instrument").order_by("account_id", "pk")
+    orders, refusals = [], []
+    for account, positions in groupby(ordered, key=lambda position: position.account):
+        try:
+            orders += services.square_off(account, actor, positions=list(positions), reason=data["reason"])
+        except REFUSALS as refusal:
+            refusals.append(f"{account}: {refusal}")
+    return " ".join([sent(orders), *refusals]), {}
+
+
+def sent(orders: list[Order]) -> str:
+    """What became of them, with the first refusal in its own words."""
+    refused = [order for order in orders if order.status == OrderStatus.REJECTED]
+    if not orders:
+        return "Nothing is open there."
+    if not refused:
+        return f"{len(orders)} closing {'order is' if len(orders) == 1 else 'orders are'} on the way."
+    return f"{len(orders) - len(refused)} closing orders are on the way; {len(refused)} refused: {refused[0].reason}"
+
+
 # --- the day's end ----------------------------------------------------------------------------------
 
 
@@ -170,7 +249,7 @@ def refused_in_words(call: Any) -> Any:
         raise ActionRefused(str(refusal)) from refusal
 
 
-REFUSALS = (RiskError, kill_switch.SamePerson)
+REFUSALS = (RiskError, OrderError, NoMarketData, kill_switch.SamePerson)
 
 TRADING_ACTIONS = (
     Action(
@@ -225,6 +304,43 @@ TRADING_ACTIONS = (
         release,
         permission=MANAGE_RISK,
         page=SWITCHES_PAGE,
+    ),
+    Action(
+        "square-off-position",
+        "Square off",
+        "directions_run",
+        "The instrument's open orders in this account are cancelled and the position is closed by a protected market "
+        "order.",
+        PositionForm,
+        square_off_position,
+        warning="This trades.",
+        permission=MANAGE_RISK,
+        page=POSITIONS_PAGE,
+    ),
+    Action(
+        "square-off-account",
+        "Square off the account",
+        "directions_run",
+        "All open positions of the account, of every product, are closed by protected market orders; open orders in "
+        "their instruments are cancelled first.",
+        TradingAccountForm,
+        square_off_account,
+        warning="This trades.",
+        permission=MANAGE_RISK,
+        page=POSITIONS_PAGE,
+    ),
+    Action(
+        "square-off-intraday",
+        "Square off all intraday",
+        "directions_run",
+        "Every INTRADAY position of every account is closed by a protected market order; open orders in their "
+        "instruments are cancelled first.",
+        EverybodyForm,
+        square_off_intraday,
+        warning="This trades, in all accounts.",
+        permission=MANAGE_RISK,
+        page=POSITIONS_PAGE,
+        in_transaction=False,  # each account is one of its own
     ),
     Action(
         "run-job",

@@ -5,17 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from django.conf import settings
 from redis import Redis
 
 from feeds.bus import REDIS_ERRORS
-from feeds.clock import wall_nanoseconds
+from feeds.clock import exchange_now
 from oms.models import LIVE_VALUES, Order
+from oms.process.status import read_status
 from rms.models import Funds, FundsRequest, KillSwitch
 from terminal.ops.positions import house_exposure
 
-EXECUTION_STATUS_KEY = "execution.status"
 SILENT_MILLISECONDS = 5_000
 """The process speaks each second; five missed ones are silence."""
 READ_SECONDS = 2.0
@@ -43,19 +42,12 @@ def house_switch() -> KillSwitch | None:
 
 def execution_status() -> dict[str, Any]:
     """The process' last words, unless they are old: Redis keeps them longer than they are true."""
-    spoken = read_status()
-    now = wall_nanoseconds() // 1_000_000
-    if spoken is None or now - spoken.get("at", 0) > SILENT_MILLISECONDS:
-        return {"state": "DOWN"}
-    return spoken
-
-
-def read_status() -> dict[str, Any] | None:
     try:
-        found = _redis(settings.REDIS_URL).get(EXECUTION_STATUS_KEY)
+        spoken = read_status(_redis(settings.REDIS_URL))
     except REDIS_ERRORS:
-        return None
-    return orjson.loads(found) if found else None
+        return {"state": "DOWN"}
+    now = exchange_now().timestamp() * 1000
+    return spoken if spoken and now - spoken["at"] <= SILENT_MILLISECONDS else {"state": "DOWN"}
 
 
 @lru_cache(maxsize=1)

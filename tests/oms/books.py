@@ -30,13 +30,22 @@ from rms.models import (
 )
 
 DAY = date(2026, 2, 3)
+QUIET_DAY = {
+    "trades": [], "settlements": [], "positions": [], "fifo": [], "holdings": [], "charges": {"lines": {}, "total": 0},
+    "cash": {
+        "opening": 0, "trades": 0, "mark_to_market": 0, "expiry": 0, "interest": 0, "charges": 0, "net": 0,
+        "other": 10_000_000, "closing": 10_000_000,
+    },
+}  # fmt: skip
+"""A statement of a day on which only money came in."""
 AT = datetime(2026, 2, 3, 10, 15, tzinfo=IST)
 
 
 def make_order(account: TradingAccount, user: User, instrument: Instrument, **fields: object) -> Order:
     values = {
         "client_reference": "mine-1", "side": "BUY", "order_type": "LIMIT", "product": "INTRADAY", "quantity": 75,
-        "limit_price": 15230, "status": "OPEN", "trading_date": DAY, "placed_at": AT, "updated_at": AT, **fields,
+        "limit_price": 15230, "status": "OPEN", "sequence": 1, "trading_date": DAY, "placed_at": AT, "updated_at": AT,
+        **fields,
     }  # fmt: skip
     order = Order.objects.create(account=account, user=user, instrument=instrument, **values)
     OrderEvent.objects.create(
@@ -52,7 +61,7 @@ def fill(order: Order, quantity: int, price: int, number: int = 1) -> Trade:
     )  # fmt: skip
 
 
-def pay_in(account: TradingAccount, amount: int, reference: str = "funds.1") -> Transfer:
+def pay_in(account: TradingAccount, amount: int, reference: str = "first.1") -> Transfer:
     return ledger.transfer(
         reference=reference, kind=Transfer.Kind.FUNDS_IN, account_id=account.pk, amount=amount,
         against=LedgerAccount.Book.BANK, trading_date=DAY, reason="first money",
@@ -85,7 +94,7 @@ def make_books(owner: User, instrument: Instrument) -> dict[str, Model]:
         "rms/settlementprice": SettlementPrice.objects.create(
             instrument=instrument, trading_date=DAY, price=15_000, source="LAST_TRADED"
         ),
-        "rms/statement": Statement.objects.create(account=account, trading_date=DAY, group="EQUITY", content={}),
+        "rms/statement": Statement.objects.create(account=account, trading_date=DAY, group="EQUITY", content=QUIET_DAY),
         "rms/tradingaccount": account,
         "rms/transfer": transfer,
     }  # fmt: skip

@@ -133,3 +133,13 @@ def test_a_settlement_price_by_hand_says_so(browser, books, instruments):
     assert list(rows) == [(15_125, "BY_HAND", date(2026, 2, 3)), (14_005, "BY_HAND", date(2026, 2, 3))]
     entry = AuditEntry.objects.get(action="settlementprice.change")
     assert entry.details["values"]["price"] == {"before": "150.00", "after": "151.25"}
+
+
+def test_a_statement_is_printed_and_saved_as_it_was_written(browser, books):
+    risk = browser(Role.RISK)
+    page = f"/admin/rms/statement/{books['rms/statement'].pk}"
+    assert "1,00,000.00" in risk.get(f"{page}/print/").content.decode()
+    file = risk.get(f"{page}/csv/")
+    assert file["Content-Disposition"].endswith('-2026-02-03-EQUITY.csv"')
+    assert "100000.00" in file.content.decode()
+    assert risk.get("/admin/rms/statement/999999/print/").status_code == 404

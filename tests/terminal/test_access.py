@@ -27,14 +27,15 @@ from pytest_django.fixtures import Settings
 from redis import Redis
 
 from feeds import topics
-from feeds.clock import IST
+from feeds.clock import IST, wall_now
 from feeds.models import AuditEntry, ChainDefinition, DhanAccount, Holiday, Instrument, JobRun, Lease
+from oms.models import Basket, BasketLeg
 from terminal.accounts.models import ApiToken
 from terminal.accounts.roles import STAFF_ROLES, Role, ensure_roles
 from terminal.accounts.selectors import token_digest
 from terminal.admission import ProjectAdmission
 from tests.feeds.market import make_chain
-from tests.oms.books import make_books
+from tests.oms.books import make_books, make_order
 from watchlists.models import Watchlist, WatchlistItem
 
 TABLE = Path(__file__).with_name("access.txt")
@@ -102,6 +103,7 @@ def blank_pages(settings: Settings) -> Iterator[None]:
 def people(db: None, settings: Settings) -> dict[str, User]:
     """Outside the demo: members of staff have a device."""
     settings.DEMO = False
+    settings.EXCHANGE_CLOCK_OFFSET_SECONDS = (MOMENT - wall_now()).total_seconds()
     settings.REST_RATE_PER_MINUTE = settings.LOGIN_RATE_PER_MINUTE = 1_000_000
     groups = ensure_roles()
     found = {}
@@ -164,9 +166,22 @@ def things(people: dict[str, User]) -> dict[str, str]:
         "watchlists/watchlist": watchlist,
         "watchlists/watchlistitem": WatchlistItem.objects.create(watchlist=watchlist, instrument=instrument),
     }
+    trading = made["rms/tradingaccount"]
+    option = Instrument.objects.get(symbol="NIFTY-0-CALL")
+    basket = Basket.objects.create(account=trading, user=trader, name="Mine")
+    leg = {"side": "BUY", "order_type": "LIMIT", "product": "INTRADAY", "quantity": 75, "limit_price": 15230}
+    BasketLeg.objects.create(basket=basket, position=0, instrument=option, **leg)  # without a price it is refused
     ids = {f"admin/{name}/<path:object_id>": f"admin/{name}/{row.pk if row else 1}" for name, row in made.items()}
     return ids | {
         "admin/auth/user/<id>": f"admin/auth/user/{trader.pk}",
+        "admin/rms/statement/<int:pk>": f"admin/rms/statement/{made['rms/statement'].pk}",
+        "/accounts/<int:pk>": f"/accounts/{trading.pk}",
+        "baskets/<int:pk>": f"baskets/{basket.pk}",
+        "funds-requests/<int:pk>": f"funds-requests/{made['rms/fundsrequest'].pk}",
+        "kill-switches/<int:pk>": f"kill-switches/{made['rms/killswitch'].pk}",
+        "orders/<int:pk>": f"orders/{make_order(trading, trader, option, client_reference='mine-2').pk}",
+        "statements/<int:pk>": f"statements/{made['rms/statement'].pk}",
+        "{account}": str(trading.pk),
         "tokens/<int:pk>": f"tokens/{ApiToken.objects.get().pk}",
         "watchlists/<int:pk>": f"watchlists/{watchlist.pk}",
         "<str:key>": "IDX_I.13",

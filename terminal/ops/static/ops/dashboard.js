@@ -97,11 +97,11 @@ function drawTrading({ trading }) {
   const resting = trading.execution.resting;
   draw("ops-trading",
     executionTile(trading),
-    linked(boot.orders_url, "Open orders", number(trading.open_orders), resting === undefined ? "in the books" : `${number(resting)} rest in the matching book`),
+    linked(boot.orders_url, "Open orders", number(trading.open_orders), resting === undefined ? "in the books" : `${number(resting)} at the venue`),
     linked(boot.positions_url, "Exposure", roundRupees(exposure.gross), exposure.unpriced ? `${number(exposure.unpriced)} without a price` : `net ${roundRupees(exposure.net)}`),
-    linked(boot.accounts_url, "In deficit", element("span", { class: trading.deficits ? "ops-loss" : "" }, number(trading.deficits)), "accounts below their floor"),
-    linked(boot.switches_url, "Kill switches", element("span", { class: trading.kill_switches ? "ops-loss" : "" }, number(trading.kill_switches)), trading.house_stopped ? "the whole house is stopped" : "engaged"),
-    linked(boot.funds_url, "Funds requests", number(trading.waiting_funds), "wait for a second person"));
+    linked(boot.accounts_url, "In deficit", element("span", { class: trading.deficits ? "ops-loss" : "" }, number(trading.deficits)), "below their floor"),
+    linked(boot.switches_url, "Kill switches", element("span", { class: trading.kill_switches ? "ops-loss" : "" }, number(trading.kill_switches)), trading.house_stopped ? "the house is stopped" : "engaged"),
+    linked(boot.funds_url, "Funds requests", number(trading.waiting_funds), "to be approved"));
 }
 
 const CONNECTION_COLUMNS = [
