@@ -27,6 +27,7 @@ from feeds.duties import run_together
 from feeds.leases import LeaseKeeper, LeaseLost
 from feeds.offload import Offload, Overloaded
 from feeds.selectors import market_calendar
+from feeds.topics import values_changed
 from oms import bell, failpoints
 from oms.core.engine_events import Accepted, Cancelled, EngineEvent, Expired, Reason
 from oms.core.matching import Rules
@@ -35,6 +36,7 @@ from oms.gateways.paper import PaperGateway
 from oms.models import Order
 from oms.process.database import StepDatabase
 from oms.process.fencing import Fenced
+from oms.process.holding import Holding
 from oms.process.loading import Standing, Waiting, read_standing, read_waiting
 from oms.process.modifying import change_asked
 from oms.process.phases import Phases, closed_for_today, next_change
@@ -43,6 +45,7 @@ from oms.process.reasons import REQUESTED
 from oms.process.releasing import Watched, oldest_usable, read_watched, release_due, release_touched, touched
 from oms.process.status import Figures, write_status
 from oms.process.timers import ExecutionTimers
+from oms.process.watching import Watch
 from oms.process.writing import Written, write_events
 from rms.market import Market, facts, reference_codes
 
@@ -73,6 +76,7 @@ class ExecutionSession:
         self.prices = Prices()
         self.figures = Figures()
         self.standing: set[int] = set()
+        self._watch = Watch(lease.epoch)
         self.trades = False
         self._lease, self._redis, self._database, self._offload = lease, redis, database, offload
         self._calendar: Calendar = shipped_calendar()
@@ -98,6 +102,8 @@ class ExecutionSession:
                 "bell": self._hear(),
                 "calendar": self._follow_calendar(),
                 "steps": self._work(),
+                "held": self._hold_instruments(),
+                "risk": self._watch_risk(),
                 "status": self._tell(),
             }
         )
@@ -282,7 +288,28 @@ class ExecutionSession:
         self.standing |= {event.order_id for event in events if isinstance(event, Accepted)}
         self.standing -= written.ended
         self.figures.counters["fills"] += written.fills
+        if written.fills:
+            self._watch.changed()
         self.figures.stepped(seconds)
+
+    # --- what runs beside the steps
+
+    async def _hold_instruments(self) -> None:
+        holding = Holding()
+        while True:
+            with suppress(*DATABASE_AWAY):
+                await self._offload.run(holding.look)
+            await asyncio.sleep(self.timers.held)
+
+    async def _watch_risk(self) -> None:
+        while True:
+            with suppress(*DATABASE_AWAY):
+                await self._offload.run(self._watch.reload)
+                marks = self._watch.mark(self.prices)
+                if values := self._watch.values(marks):
+                    await self._offload.run(partial(values_changed, values))
+                await self._offload.run(partial(self._watch.act, self._watch.totals(marks)))
+            await asyncio.sleep(self.timers.watch)
 
     # --- what it says
 

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from datetime import date, datetime
 
 import numpy as np
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from redis import Redis
 
 from feeds import bus, clock
 from feeds.bus import Batch
@@ -125,3 +127,12 @@ async def a_desk() -> AsyncIterator[Desk]:
         database.close()
         offload.close()
         await redis.aclose()
+
+
+def tell_redis(rows: np.ndarray) -> None:
+    """As the feed keeps its board, for whoever reads last rows."""
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        redis.sadd(bus.BOARDS, FEED)
+        redis.hset(
+            bus.board_key(FEED), mapping={int(each["code"]).to_bytes(8, "little"): each.tobytes() for each in rows}
+        )
