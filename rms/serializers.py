@@ -14,6 +14,7 @@ from feeds.core.price import MAXIMUM_PAISE, paise_from_rupees, rupees_text
 from feeds.serializers import KeyField, MoneyField
 from rms.core.charges import Line
 from rms.core.product import Product
+from rms.core.statement import average_text
 from rms.models import (
     Entry,
     Funds,
@@ -245,10 +246,31 @@ class StatementSerializer(serializers.ModelSerializer[Statement]):
         read_only_fields = fields
 
 
+COUNTED = frozenset({"quantity", "account"})
+"""Whole numbers in a statement that are no money."""
+
+
+def content_in_rupees(value: Any, name: str = "") -> Any:
+    """A statement's content, stored in paise, as REST tells it."""
+    if isinstance(value, dict):
+        return {key: content_in_rupees(each, key) for key, each in value.items()}
+    if name == "lots":
+        return [{"quantity": quantity, "price": rupees_text(price)} for quantity, price in value]
+    if name == "average":
+        return average_text(value)
+    if isinstance(value, list):
+        return [content_in_rupees(each, name) for each in value]
+    return rupees_text(value) if type(value) is int and name not in COUNTED else value
+
+
 class StatementDetailSerializer(StatementSerializer):
     """With its content: trades, charges by line, settlement and balances."""
 
-    content = serializers.DictField(read_only=True)
+    content = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.DictField())
+    def get_content(self, note: Statement) -> dict[str, Any]:
+        return content_in_rupees(note.content)
 
     class Meta(StatementSerializer.Meta):
         fields = [*StatementSerializer.Meta.fields, "content"]
@@ -407,6 +429,56 @@ class MarginRequestSerializer(serializers.Serializer[Any]):
 
     account = AccountField()
     orders = PlannedSerializer(many=True, min_length=1, max_length=LEGS_LIMIT)
+
+
+class NeededSerializer(serializers.Serializer[Any]):
+    """What one of them must hold, those before it counted in."""
+
+    instrument = KeyField()
+    amount = MoneyField()
+
+
+class GroupMarginSerializer(serializers.Serializer[Any]):
+    """What the account's positions in one underlying bind."""
+
+    group = serializers.CharField()
+    before = MoneyField()
+    after = MoneyField()
+
+
+class PortfolioMarginSerializer(serializers.Serializer[Any]):
+    """The orders as one portfolio. `total` is bound while they are held; `to_open` is needed to begin."""
+
+    scan = MoneyField()
+    calendar_charge = MoneyField()
+    short_option_minimum = MoneyField()
+    span = MoneyField()
+    net_option_value = MoneyField(help_text="Long positive, short negative.")
+    span_after_option_value = MoneyField()
+    exposure = MoneyField()
+    expiry_day = MoneyField()
+    delivery = MoneyField()
+    share_margin = MoneyField()
+    premium = MoneyField()
+    total = MoneyField()
+    to_open = MoneyField()
+    policy = serializers.CharField(help_text="Which rules and parameters it comes from.")
+    is_estimate = serializers.BooleanField()
+
+
+class MarginSerializer(serializers.Serializer[Any]):
+    """What the orders need. `benefit` is what they save by being together: `alone` less the portfolio's `to_open`."""
+
+    account = serializers.IntegerField()
+    trading_date = serializers.DateField()
+    total = MoneyField(help_text="What placing them in this order would hold.")
+    alone = MoneyField(help_text="What each would need by itself, added up.")
+    benefit = MoneyField()
+    available = MoneyField()
+    sufficient = serializers.BooleanField()
+    needed = NeededSerializer(many=True)
+    groups = GroupMarginSerializer(many=True)
+    together = PortfolioMarginSerializer()
 
 
 class ChargesRequestSerializer(serializers.Serializer[Any]):

@@ -16,9 +16,13 @@ urlpatterns = [
     path("accounts/<int:pk>/ledger", views.LedgerView.as_view()),
     path("accounts/<int:pk>/limits", views.LimitsView.as_view()),
     path("accounts/<int:pk>/positions", views.PositionsView.as_view()),
+    path("accounts/<int:pk>/statements", views.StatementsView.as_view()),
     path("charges", views.ChargesView.as_view()),
     path("funds-requests/<int:pk>/approve", views.ApproveView.as_view()),
     path("funds-requests/<int:pk>/refuse", views.RefuseView.as_view()),
     path("kill-switches", views.KillSwitchesView.as_view()),
     path("kill-switches/<int:pk>/release", views.ReleaseView.as_view()),
+    path("statements/<int:pk>", views.StatementView.as_view()),
+    path("statements/<int:pk>/file", views.StatementFileView.as_view()),
+    path("statements/<int:pk>/page", views.StatementPageView.as_view()),
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
 from rest_framework.generics import ListAPIView
@@ -20,11 +21,11 @@ from feeds import clock
 from feeds.core.instrument import InstrumentKey
 from feeds.core.tick import TickFlag
 from feeds.selectors import by_keys
-from rms import charges, facts, fills, funds, kill_switch, limits, market, selectors, serializers
+from rms import charges, facts, fills, funds, kill_switch, limits, market, selectors, serializers, statements
 from rms.core.position import average_price, unrealised_pnl
 from rms.core.product import Product
 from rms.errors import AccountMissing
-from rms.models import Entry, FundsRequest, KillSwitch, Position, RiskLimits, TradingAccount
+from rms.models import Entry, FundsRequest, KillSwitch, Position, RiskLimits, Statement, TradingAccount
 
 TAGS = ["accounts"]
 MONEY_TAGS = ["funds"]
@@ -217,6 +218,76 @@ class LedgerView(ListAPIView[Entry]):
     )
     def get(self, request: Request, pk: int) -> Response:
         return self.list(request)
+
+
+# --- statements ---------------------------------------------------------------------------------
+
+
+class StatementsView(ListAPIView[Statement]):
+    """The account's days as they were closed."""
+
+    serializer_class = serializers.StatementSerializer
+
+    def get_queryset(self) -> QuerySet[Statement]:
+        if getattr(self, "swagger_fake_view", False):
+            return Statement.objects.none()
+        account = selectors.account_for(self.request.user, self.kwargs["pk"])
+        return Statement.objects.filter(account=account).order_by("-trading_date", "-pk")
+
+    @extend_schema(operation_id="statements_list", summary="Statements, newest first", tags=MONEY_TAGS)
+    def get(self, request: Request, pk: int) -> Response:
+        return self.list(request)
+
+
+def statement_for(request: Request, pk: int) -> Statement:
+    """Raises: NotFound."""
+    visible = Statement.objects.filter(account__in=selectors.accounts_of(request.user))
+    found = visible.select_related("account").filter(pk=pk).first()
+    if found is None:
+        raise exceptions.NotFound("There is no such statement.")
+    return found
+
+
+class StatementView(APIView):
+    """One day."""
+
+    @extend_schema(
+        operation_id="statements_read",
+        summary="A day's statement",
+        responses=serializers.StatementDetailSerializer,
+        tags=MONEY_TAGS,
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(serializers.StatementDetailSerializer(statement_for(request, pk)).data)
+
+
+class StatementPageView(APIView):
+    """One day, to be printed or saved as PDF."""
+
+    @extend_schema(
+        operation_id="statements_page",
+        summary="A day's statement as a page to print",
+        responses={(200, "text/html"): str},
+        tags=MONEY_TAGS,
+    )
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        return HttpResponse(statements.render_html(statement_for(request, pk)))
+
+
+class StatementFileView(APIView):
+    """One day as a file."""
+
+    @extend_schema(
+        operation_id="statements_file",
+        summary="A day's statement as CSV",
+        responses={(200, "text/csv"): str},
+        tags=MONEY_TAGS,
+    )
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        note = statement_for(request, pk)
+        name = f"statement-{note.account_id}-{note.trading_date}-{note.group.lower()}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return HttpResponse(statements.render_csv(note), content_type="text/csv", headers=headers)
 
 
 # --- money in and out ---------------------------------------------------------------------------

@@ -351,6 +351,11 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v2",
+    "ENUM_NAME_OVERRIDES": {
+        "ProductEnum": "rms.serializers.PRODUCTS",
+        "SourceEnum": "oms.serializers.ALL_SOURCES",
+        "CallerEnum": "oms.serializers.SOURCES",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "terminal.openapi.add_errors",

@@ -27,6 +27,7 @@ api = [
     path("", include("feeds.urls")),
     path("", include("watchlists.urls")),
     path("", include("rms.urls")),
+    path("", include("oms.urls")),
     path("schema", SpectacularAPIView.as_view(**PUBLIC), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema", **PUBLIC), name="docs"),
 ]

@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError
 from redis import Redis
 from rest_framework.test import APIClient
 
-from terminal.errors import ALL_CODES, DOMAIN_STATUSES, ErrorCode
+from terminal.errors import ALL_CODES, DOMAIN_STATUSES
 
 pytestmark = pytest.mark.django_db
 
