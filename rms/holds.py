@@ -59,11 +59,12 @@ class Posting:
 def place(account_id: int, amounts: Mapping[str, int]) -> None:
     """Hold these amounts (paise, 0 allowed), all or none. A reference that holds the same already changes nothing.
 
+    The condition of the UPDATE binds whoever comes at the same time, locked or not.
+
     Raises:
         InsufficientMargin: it would leave less than the floor; nothing was written.
         ReferenceTaken: the reference held something else.
     """
-    lock([account_id])
     fresh = _fresh(account_id, amounts)
     total = sum(fresh.values())
     if total and not change_funds({account_id: FundsChange(held=total)}, bound=True):
