@@ -14,6 +14,7 @@ class Reason(StrEnum):
     """Why the engine refused an order or a change, or ended an order that nobody asked it to end."""
 
     PHASE = "PHASE"  # the segment takes no such order at this time of day
+    PRICE_MISSING = "PRICE_MISSING"  # its type needs a limit or a trigger that it has not
     STOP_SIGN = "STOP_SIGN"  # a stop's limit is on the wrong side of its trigger
     NO_PRICE = "NO_PRICE"  # a market order without a fresh last price to protect it by
     SELF_TRADE = "SELF_TRADE"  # it would meet a resting order of its own account

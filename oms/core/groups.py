@@ -9,7 +9,7 @@ from oms.core.resting import Resting
 class Group:
     """A bracket's entry and exits, or the two exits of an OCO pair, which has no entry."""
 
-    __slots__ = ("entry", "entry_price", "entry_unfilled", "exits", "open_quantity")
+    __slots__ = ("closed_quantity", "entry", "entry_price", "entry_unfilled", "exits", "open_quantity")
 
     def __init__(self) -> None:
         self.entry: Resting | None = None
@@ -19,6 +19,8 @@ class Group:
         """Of the entry's first fill: what a trailing stop counts from."""
         self.open_quantity = 0
         """What the entry's fills opened and no exit has closed."""
+        self.closed_quantity = 0
+        """What the exits have filled."""
         self.exits: list[Resting] = []
 
     def __bool__(self) -> bool:
@@ -30,8 +32,8 @@ class Group:
             self.open_quantity += held.filled
         elif held.order.role in EXITS:
             self.exits.append(held)
-            if not held.waits:
-                self.open_quantity -= held.filled
+            self.open_quantity -= held.filled
+            self.closed_quantity += held.filled
 
     def leave(self, held: Resting) -> None:
         if held is self.entry:

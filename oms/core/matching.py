@@ -119,9 +119,9 @@ class Engine:
             return
         held = self._hold(order, book, at)
         self._tell(Accepted(held.id, at, held.priority))
-        if held.waits:
-            self._catch_up(held, at)
-        else:
+        if order.is_exit and order.group is not None:
+            self._join_late(held, self._groups[order.group], at)
+        if held.id in self._held and not held.waits and held.home is None:
             self._enter(held, quote, at)
         self._settle(book, quote, at)
 
@@ -227,13 +227,16 @@ class Engine:
     def _put(self, held: Resting) -> None:
         held.book.add(held)
         self._changed.add(held.book)
+        self._mark_immediate(held)
+
+    def _mark_immediate(self, held: Resting) -> None:
+        if held.validity is Validity.IOC and not held.is_pending_stop:
+            self._immediate.append(held)
 
     def _enter(self, held: Resting, quote: Quote | None, at: datetime) -> None:
         """Put a new or changed order where it belongs, a market order at its protection when there is a price."""
         if held.order_type is OrderType.MARKET and held.limit is None and quote is not None:
             self._protect(held, quote, at)
-        if held.validity is Validity.IOC and not held.is_pending_stop:
-            self._immediate.append(held)
         self._put(held)
 
     def _drop(self, held: Resting) -> None:
@@ -277,8 +280,8 @@ class Engine:
         self._tell_modified(held, at, by_group=False)
         if moves:
             self._enter(held, quote, at)
-        elif held.validity is Validity.IOC and not held.is_pending_stop:
-            self._immediate.append(held)
+        elif not held.waits:
+            self._mark_immediate(held)
 
     # --- refusing ---
 
@@ -316,24 +319,31 @@ class Engine:
                 self._match(book, book.quote, window, traded, at)
 
     def _match(self, book: Book, quote: Quote, window: datetime | None, traded: int, at: datetime) -> None:
-        """First what happened in the batch, to orders that were there when it began; then what stands at its end."""
-        if window is not None and book.opened_at is not None and book.opened_at <= window:
-            self._trigger(book, quote, window, at)
-            self._trail(book, quote, window, at)
+        """What the batch told to orders that were there when it began, and what stands at its end."""
+        if window is None or book.opened_at is None or book.opened_at > window:
+            self._settle(book, quote, at)
+            return
+        self._trigger(book, quote, window, at)
+        self._trail(book, quote, window, at)
+        traded -= self._settle(book, quote, at)
+        if traded > 0 and quote.low:
             self._fill_through(book, quote, window, traded, at)
-        self._settle(book, quote, at)
+            self._settle(book, quote, at)
 
-    def _settle(self, book: Book, quote: Quote | None, at: datetime) -> None:
-        """Match against the closing depth and the last price until nothing new comes into the book."""
-        self._is_settled = quote is None or not book.is_open
+    def _settle(self, book: Book, quote: Quote | None, at: datetime) -> int:
+        """Match against the closing depth and the last price until nothing new comes into the book; gives the
+        quantity that was filled."""
+        filled = 0
+        self._is_settled = quote is None
         while quote is not None and not self._is_settled:
             self._is_settled = True
             self._protect_waiting(book, quote, at)
             self._trail(book, quote, None, at)
             self._trigger(book, quote, None, at)
-            self._fill_from_depth(book.buys, quote.asks, book.taken_asks, at)
-            self._fill_from_depth(book.sells, quote.bids, book.taken_bids, at)
+            filled += self._fill_from_depth(book.buys, quote.asks, book.taken_asks, at)
+            filled += self._fill_from_depth(book.sells, quote.bids, book.taken_bids, at)
         self._end_immediate(at)
+        return filled
 
     def _protect_waiting(self, book: Book, quote: Quote, at: datetime) -> None:
         if not quote.last_price:
@@ -364,8 +374,6 @@ class Engine:
         held.triggered, held.since, held.priority = True, at, self._next_priority()
         if held.order_type is OrderType.STOP_LOSS_MARKET:
             held.protect(self._protection(held.order, quote, at))
-        if held.validity is Validity.IOC:
-            self._immediate.append(held)
         self._tell(Triggered(held.id, seen, held.limit or 0, at, held.priority))
         self._clear_way(held, at)
         self._put(held)
@@ -391,28 +399,29 @@ class Engine:
         self._tell(Trailed(held.id, trail.trigger_price, held.limit_price, trail.anchor, at))
 
     def _fill_through(self, book: Book, quote: Quote, window: datetime, traded: int, at: datetime) -> None:
-        """Trades beyond a limit fill it at the limit. All of the batch's volume once, buys before sales."""
-        if not quote.low:
-            return
+        """Trades beyond a limit fill it at the limit, up to the batch's volume: once for all orders, buys first."""
         for ladder, beyond in ((book.buys, quote.low + 1), (book.sells, quote.high - 1)):
-            for held in ladder.reaching(beyond) if traded > 0 else ():
+            for held in ladder.reaching(beyond):
                 if held.home is ladder and held.since <= window and traded > 0:
                     quantity = min(traded, held.remaining)
                     traded -= quantity
                     self._fill(held, quantity, held.limit or 0, at)
 
-    def _fill_from_depth(self, ladder: Ladder, levels: Levels, taken: Taken, at: datetime) -> None:
+    def _fill_from_depth(self, ladder: Ladder, levels: Levels, taken: Taken, at: datetime) -> int:
         """Displayed quantity, best price first, to our orders in price-time priority, at the displayed price."""
+        filled = 0
         for price, displayed in levels:
             left = taken.left(price, displayed)
             while left > 0:
                 held = ladder.best()
                 if held is None or held.side.sign * ((held.limit or 0) - price) < 0:
-                    return
+                    return filled
                 quantity = min(left, held.remaining)
                 taken.take(price, displayed, quantity)
                 left -= quantity
+                filled += quantity
                 self._fill(held, quantity, price, at)
+        return filled
 
     def _fill(self, held: Resting, quantity: int, price: int, at: datetime) -> None:
         held.filled += quantity
@@ -447,6 +456,7 @@ class Engine:
                 self._open(exit_, group, quantity, at)
         elif held.order.is_exit:
             group.open_quantity -= quantity
+            group.closed_quantity += quantity
             self._close(held, group, quantity, at)
 
     def _open(self, exit_: Resting, group: Group, quantity: int, at: datetime) -> None:
@@ -459,11 +469,10 @@ class Engine:
     def _close(self, held: Resting, group: Group, quantity: int, at: datetime) -> None:
         """The other exit may close that much less; when one exit is done, the other and the entry end."""
         for other in group.others(held):
-            other.quantity -= quantity
-            if not held.remaining or other.remaining <= 0:
-                self._cancel(other, Reason.OTHER_EXIT, at)
+            if held.remaining:
+                self._shrink(other, quantity, at)
             else:
-                self._tell_modified(other, at, by_group=True)
+                self._cancel(other, Reason.OTHER_EXIT, at)
         if not held.remaining and group.entry is not None:
             self._cancel(group.entry, Reason.BRACKET_EXITED, at)
 
@@ -478,15 +487,23 @@ class Engine:
         self._put(exit_)
         self._is_settled = False
 
-    def _catch_up(self, held: Resting, at: datetime) -> None:
-        """An exit that came after its entry had filled or ended."""
-        group = self._groups[held.order.group or 0]
-        if group.entry_unfilled:
-            self._cancel(held, Reason.ENTRY_ENDED, at)
-        elif group.open_quantity > 0:
-            self._activate(held, group, at)
-        elif group.entry_price:
-            self._cancel(held, Reason.OTHER_EXIT, at)
+    def _join_late(self, exit_: Resting, group: Group, at: datetime) -> None:
+        """What has happened to an exit's group before the exit came."""
+        if exit_.waits and group.entry_unfilled:
+            self._cancel(exit_, Reason.ENTRY_ENDED, at)
+        elif exit_.waits and group.open_quantity > 0:
+            self._activate(exit_, group, at)
+        elif exit_.waits and group.entry_price:
+            self._cancel(exit_, Reason.OTHER_EXIT, at)
+        elif not exit_.waits and group.closed_quantity:
+            self._shrink(exit_, group.closed_quantity, at)
+
+    def _shrink(self, exit_: Resting, quantity: int, at: datetime) -> None:
+        exit_.quantity -= quantity
+        if exit_.remaining <= 0:
+            self._cancel(exit_, Reason.OTHER_EXIT, at)
+        else:
+            self._tell_modified(exit_, at, by_group=True)
 
     # --- sessions and instruments ---
 
@@ -521,7 +538,9 @@ class Engine:
         return book
 
     def _quote(self, book: Book, at: datetime) -> Quote | None:
-        """The instrument's last row, None when it may not fill anything."""
+        """The instrument's last row, None when nothing may be filled by it now."""
+        if not book.is_open:
+            return None
         stamp = self._screen.stamp(book.slot)
         row = self._screen.row(book.slot) if book.stamp != stamp else None
         if row is not None:

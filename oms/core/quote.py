@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from feeds.core.tick import DEPTH_LEVEL, TICK, TickFlag
+import numpy as np
+
+from feeds.core.tick import DEPTH_LEVEL, DEPTH_LEVELS, TICK, TickFlag
 
 UNUSABLE = TickFlag.STALE | TickFlag.QUARANTINED | TickFlag.SEEDED
 """Rows with any of these fill nothing and trigger nothing."""
 
 
-def _places(names: tuple[str, ...] | None, *wanted: str) -> tuple[int, ...]:
-    return tuple((names or ()).index(name) for name in wanted)
+READ = ("received_at", "flags", "last_price", "low", "high")
+READ_OF_LEVEL = ("bid_price", "bid_quantity", "ask_price", "ask_quantity")
 
 
-_RECEIVED, _LAST, _LOW, _HIGH, _FLAGS, _DEPTH = _places(
-    TICK.names, "received_at", "last_price", "low", "high", "flags", "depth"
-)
-_BID, _ASK, _BID_QUANTITY, _ASK_QUANTITY = _places(
-    DEPTH_LEVEL.names, "bid_price", "ask_price", "bid_quantity", "ask_quantity"
-)
+def _reading_type() -> np.dtype[np.void]:
+    """What of a TICK row is read, as plain fields: a row's `item()` is then a flat tuple of Python integers."""
+    row, level = dict[str, Any](TICK.fields or {}), dict[str, Any](DEPTH_LEVEL.fields or {})
+    places = [(row[name][0], row[name][1]) for name in READ]
+    for number in range(DEPTH_LEVELS):
+        start = row["depth"][1] + number * DEPTH_LEVEL.itemsize
+        places += [(level[name][0], start + level[name][1]) for name in READ_OF_LEVEL]
+    formats, offsets = zip(*places, strict=True)
+    names = [f"field_{number}" for number in range(len(places))]
+    return np.dtype({"names": names, "formats": list(formats), "offsets": list(offsets), "itemsize": TICK.itemsize})
+
+
+READING = _reading_type()
+"""View TICK rows as this before `item()` or `tolist()`; `read_quote` takes what they give."""
 
 Levels = list[tuple[int, int]]
 """Price and displayed quantity, best first."""
@@ -50,18 +60,12 @@ class Quote(NamedTuple):
         return max(self.high, self.last_price)
 
 
-def read_quote(row: tuple[Any, ...]) -> Quote:
-    """A row as `rows[n].item()` or `rows.tolist()` gives it."""
-    depth = row[_DEPTH]
-    return Quote(
-        row[_RECEIVED],
-        row[_FLAGS],
-        row[_LAST],
-        row[_LOW],
-        row[_HIGH],
-        [(level[_BID], level[_BID_QUANTITY]) for level in depth if level[_BID] and level[_BID_QUANTITY]],
-        [(level[_ASK], level[_ASK_QUANTITY]) for level in depth if level[_ASK] and level[_ASK_QUANTITY]],
-    )
+def read_quote(row: tuple[int, ...]) -> Quote:
+    """A row of READING as a tuple."""
+    received_at, flags, last_price, low, high = row[:5]
+    bids = [level for level in zip(row[5::4], row[6::4], strict=True) if all(level)]
+    asks = [level for level in zip(row[7::4], row[8::4], strict=True) if all(level)]
+    return Quote(received_at, flags, last_price, low, high, bids, asks)
 
 
 class Taken:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from feeds.core.calendar import Phase
 from oms.core.engine_events import EngineOrder
-from oms.core.order import STOP_TYPES, Side
+from oms.core.order import PRICED_TYPES, STOP_TYPES, Side
 from oms.core.quote import Quote, Taken
 from oms.core.trailing import next_move_at
 
@@ -42,7 +42,7 @@ class Resting:
         self.limit = self._limit()
 
     def _limit(self) -> int | None:
-        return self.limit_price if self.protection is None else self.protection
+        return self.limit_price if self.order_type in PRICED_TYPES else self.protection
 
     @property
     def remaining(self) -> int:

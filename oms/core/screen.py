@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feeds.core.tick import TICK, TickFlag
-from oms.core.quote import UNUSABLE
+from oms.core.quote import READING, UNUSABLE
 from oms.core.resting import ASLEEP, Thresholds
 
 Rows = NDArray[np.void]
@@ -25,7 +25,7 @@ class Touched(NamedTuple):
     """Of the rows that reach an order: the slot, the row as a tuple, whether it may fill, what was traded in it."""
 
     slots: list[int]
-    rows: list[tuple[Any, ...]]
+    rows: list[tuple[int, ...]]
     usable: list[bool]
     traded: list[int]
 
@@ -44,9 +44,9 @@ class Screen:
     def slot(self, code: int) -> int:
         return int(self._locate(np.array([code], np.uint64))[0])
 
-    def row(self, slot: int) -> tuple[Any, ...] | None:
+    def row(self, slot: int) -> tuple[int, ...] | None:
         """The last row, None when none came yet."""
-        return self._rows[slot].item() if self._stamps[slot] else None
+        return self._rows.view(READING)[slot].item() if self._stamps[slot] else None
 
     def stamp(self, slot: int) -> int:
         """Changes with each row of the instrument; 0 before the first."""
@@ -65,7 +65,10 @@ class Screen:
         self._rows[slots] = rows
         self._stamps[slots] = self._stamp
         return Touched(
-            slots[touched].tolist(), rows[touched].tolist(), usable[touched].tolist(), traded[touched].tolist()
+            slots[touched].tolist(),
+            rows[touched].view(READING).tolist(),
+            usable[touched].tolist(),
+            traded[touched].tolist(),
         )
 
     def _reached(self, rows: Rows, slots: Integers, usable: Mask) -> Mask:

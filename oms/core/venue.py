@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from feeds.core.calendar import Phase
 from oms.core.engine_events import Change, EngineOrder, Reason
-from oms.core.order import STOP_TYPES, OrderType, Validity
+from oms.core.order import PRICED_TYPES, STOP_TYPES, OrderType, Validity
 
 AUCTION_PHASES = frozenset({Phase.PRE_OPEN, Phase.PRE_OPEN_LIMIT_ONLY, Phase.CLOSING_AUCTION, Phase.CLOSING_LIMIT_ONLY})
 """Limit and market orders come in and rest; no stop, no IOC, no disclosed quantity."""
@@ -24,9 +24,11 @@ class Refusal(NamedTuple):
 
 def refusal_of(order: EngineOrder, phase: Phase) -> Refusal | None:
     """Why the venue does not take the order at this phase. An exit that waits is not at the venue yet."""
+    if lacks_price(order):
+        return Refusal(Reason.PRICE_MISSING, f"A {order.order_type} order needs its limit and trigger prices.")
     if has_wrong_sign(order):
         return Refusal(
-            Reason.STOP_SIGN, "A stop's limit must be at its trigger or beyond it: a buy's above, a sale's below."
+            Reason.STOP_SIGN, "A stop's limit must not be below its trigger for a buy, nor above it for a sale."
         )
     if order.waits or phase is Phase.CONTINUOUS:
         return None
@@ -37,6 +39,12 @@ def refusal_of(order: EngineOrder, phase: Phase) -> Refusal | None:
     if order.order_type is OrderType.MARKET and phase in LIMIT_ONLY_PHASES:
         return Refusal(Reason.PHASE, f"Only limit orders are taken now ({phase}).")
     return None
+
+
+def lacks_price(order: EngineOrder) -> bool:
+    return (order.order_type in PRICED_TYPES and order.limit_price is None) or (
+        order.order_type in STOP_TYPES and order.trigger_price is None
+    )
 
 
 def has_wrong_sign(order: EngineOrder) -> bool:
@@ -64,6 +72,8 @@ def changed(order: EngineOrder, change: Change) -> EngineOrder:
         fields.setdefault("order_type", OrderType.LIMIT)
     if "limit_price" in fields or "order_type" in fields:
         fields["protection_price"] = None
+    if fields.get("order_type", order.order_type) not in PRICED_TYPES:
+        fields["limit_price"] = None
     return replace(order, **fields)
 
 
