@@ -12,20 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db import connection
 
 from feeds.core.calendar import Calendar
 from feeds.core.chains import shipped_chains
 from feeds.core.greeks import DAYS_PER_YEAR
-from feeds.core.instrument import OPTION_TYPES, ExchangeSegment, InstrumentKey, InstrumentType, OptionType
+from feeds.core.instrument import OPTION_TYPES, SECURITY_ID_BITS, ExchangeSegment, InstrumentType, OptionType
 from feeds.models import Instrument
 from feeds.selectors import market_calendar
 from rms.core.margin import Group, Leg, Margin, margin_of, prepare, worst_of
 from rms.core.parameters import Parameters, parameters_on
 from rms.core.product import Product, Style, style_of
 from rms.core.span import BadSpanFile, SpanFile, read_span
-from rms.market import Market, NoMarketData
-from rms.models import Position
+from rms.market import Market, NoMarketData, facts
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +112,7 @@ def requirement(positions: Iterable[Held], pending: Iterable[Pending], market: M
 
 def used_margin(account_id: int, group: str, market: Market, on: date) -> tuple[int, dict[str, Any]]:
     """What the account's positions in a group bind now, and how it came about as JSON (`margin_body`)."""
-    positions = positions_in(account_id, [group])
+    positions = positions_in(account_id, [group], market)
     market = market.covering({each.code for each in positions})
     legs = [_leg_of_position(each, market, on) for each in positions]
     margin = margin_of(legs, _parameters(on), on, span_file())
@@ -144,7 +143,7 @@ def additional(
     """
     groups = {each.code: group_of(market.instrument(each.code)) for each in (*new, *pending)}
     concerned = sorted({groups[each.code] for each in new})
-    held = positions_in(account_id, concerned) if positions is None else positions
+    held = positions_in(account_id, concerned, market) if positions is None else positions
     market = market.covering({each.code for each in held})
     amounts: dict[str, int] = {}
     for group in concerned:
@@ -164,7 +163,7 @@ def what_if(
         NoMarketData
     """
     groups = sorted({group_of(market.instrument(each.code)) for each in new})
-    positions = positions_in(account_id, groups)
+    positions = positions_in(account_id, groups, market)
     market = market.covering({each.code for each in positions})
     amounts = additional(account_id, new, market, on, pending, positions)
     legs = [_leg(each.code, each.product, each.signed_quantity, market, on) for each in new]
@@ -188,25 +187,31 @@ def margin_body(margin: Margin) -> dict[str, Any]:
     return asdict(margin)
 
 
-def positions_in(account_id: int, groups: Collection[str]) -> list[Held]:
+POSITIONS = """
+SELECT instrument_id, product, signed_quantity, open_cost FROM rms_position
+WHERE account_id = %s AND signed_quantity <> 0 AND instrument_id >> %s = ANY(%s)
+"""
+"""Without a join: the instruments are known, and the order path asks this for each order."""
+
+
+def positions_in(account_id: int, groups: Collection[str], market: Market) -> list[Held]:
     """The account's open positions in margin groups: one query."""
-    columns = ("instrument_id", "product", "signed_quantity", "open_cost", "instrument__multiplier")
-    rows = Position.objects.filter(_in_groups(groups), account_id=account_id).exclude(signed_quantity=0)
+    segments = [ExchangeSegment[group.partition(".")[0]] for group in groups]
+    with connection.cursor() as cursor:
+        cursor.execute(POSITIONS, [account_id, SECURITY_ID_BITS, segments])
+        rows = cursor.fetchall()
+    instruments = _instruments([code for code, *_ in rows], market)
     return [
-        Held(code, Product(product), quantity, open_cost // (quantity * multiplier))
-        for code, product, quantity, open_cost, multiplier in rows.order_by().values_list(*columns)
+        Held(code, Product(product), quantity, open_cost // (quantity * instruments[code].multiplier))
+        for code, product, quantity, open_cost in rows
+        if group_of(instruments[code]) in groups
     ]
 
 
-def _in_groups(groups: Collection[str]) -> Q:
-    condition = Q(pk__in=[])
-    for group in groups:
-        segment, _, name = group.partition(".")
-        if name.isdigit():
-            condition |= Q(instrument_id=InstrumentKey.parse(group).code)
-        else:
-            condition |= Q(instrument__segment=ExchangeSegment[segment], instrument__underlying_symbol=name)
-    return condition
+def _instruments(codes: Collection[int], market: Market) -> dict[int, Instrument]:
+    """From the market, or as this process knows them: their prices are not asked for yet."""
+    unknown = facts(market.day).take(code for code in codes if code not in market.instruments)
+    return {code: unknown.get(code) or market.instrument(code) for code in codes}
 
 
 # --- what each new one adds -----------------------------------------------------------------------
