@@ -42,7 +42,8 @@ GROUP BY 1
 class LiveOrder(NamedTuple):
     """What the checks want to know of an order that has not ended."""
 
-    id: int
+    id: int | None
+    """None: of an order that this transaction has let through."""
     code: int
     side: Side
     product: Product
@@ -147,7 +148,7 @@ class Desk:
 
     def context(self, draft: Draft, contract: Contract, phase: Phase, without: int | None = None) -> Context:
         """All that the checks of one order depend on; `without` is the order that a change replaces."""
-        others = [order for order in self.live if order.id != without]
+        others = [order for order in self.live if without is None or order.id != without]
         return Context(
             contract=contract,
             day=self.day,
@@ -202,10 +203,11 @@ class Desk:
 
     def pending(self, without: int | None = None) -> list[Pending]:
         """The live orders as margin sees them; exits bind nothing."""
+        orders = (order for order in self.live if not order.reduces and (without is None or order.id != without))
         return [
             Pending(str(order.id), order.code, order.product, order.side.sign * order.remaining, price)
-            for order in self.live
-            if order.id != without and not order.reduces and (price := order.price or self.price(order.code))
+            for order in orders
+            if (price := order.price or self.price(order.code))
         ]
 
     def margin_of(self, new: Sequence[Pending], without: int | None = None) -> dict[str, int]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass
-
-import orjson
 
 from oms.core.order import OrderType, Side, Source, Validity
 from rms.core.product import Product
@@ -54,4 +53,4 @@ class OrderRequest:
     def digest(self) -> str:
         """SHA-256 of all that was asked: the same reference with another digest is another request."""
         asked = {name: value for name, value in asdict(self).items() if name not in NOT_ASKED}
-        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
