@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 from math import exp
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
 from feeds.core.calendar import Calendar
-from feeds.core.chains import shipped_chains
 from feeds.core.greeks import DAYS_PER_YEAR
 from feeds.core.instrument import OPTION_TYPES, SECURITY_ID_BITS, ExchangeSegment, InstrumentType, OptionType
 from feeds.models import Instrument
@@ -23,10 +20,8 @@ from feeds.selectors import market_calendar
 from rms.core.margin import Group, Leg, Margin, margin_of, prepare, worst_of
 from rms.core.parameters import Parameters, parameters_on
 from rms.core.product import Product, Style, style_of
-from rms.core.span import BadSpanFile, SpanFile, read_span
 from rms.market import Market, NoMarketData, facts
-
-log = logging.getLogger(__name__)
+from rms.span_files import span_file
 
 ENDING_DAYS = 14
 """Only contracts that end this soon, in calendar days, can be in their last trading days."""
@@ -361,27 +356,3 @@ def _calendar(on: date) -> Calendar:
 
 def _parameters(on: date) -> Parameters:
     return parameters_on(on, settings.MARGIN_RISK_FREE_PERCENT)
-
-
-def span_file() -> SpanFile | None:
-    """The file that SPAN_FILE names, read once for each of its versions; None: there is none that can be read."""
-    if not settings.SPAN_FILE:
-        return None
-    path = Path(settings.SPAN_FILE)
-    try:
-        return _read_span(path, path.stat().st_mtime_ns)
-    except OSError as error:
-        log.error("SPAN_FILE cannot be read, margins stay estimates: %s", error)
-        return None
-
-
-@lru_cache(maxsize=1)
-def _read_span(path: Path, version: int) -> SpanFile | None:
-    """Only the underlyings of the chains that are always watched: the whole file would be 158,713 options."""
-    codes = parameters_on(date.max).span_codes
-    wanted = {codes.get(chain.underlying, chain.underlying) for chain in shipped_chains()}
-    try:
-        return read_span(path, wanted)
-    except BadSpanFile as error:
-        log.error("SPAN_FILE is not used, margins stay estimates: %s", error)
-        return None

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from feeds.core.instrument import OPTION_TYPES, InstrumentType, OptionType
 from rms.core.equity_margin import share_margin
-from rms.core.parameters import KINDS, Kind, NoMarginRule, Parameters, half_even, portion
+from rms.core.parameters import KINDS, Kind, NoMarginRule, Parameters, half_even, portion, span_codes
 from rms.core.product import Product
 from rms.core.scenarios import PRICE_MOVES, UnitRisk, future_risk, option_risk, range_of
 from rms.core.span import SpanFile, SpanUnderlying
@@ -220,7 +220,7 @@ class Contracts:
         self._on = on
         self._parameters = parameters
         self._rules = parameters.contract_rules(kind, legs[0].underlying)
-        self._file = _listed(legs[0].underlying, parameters, on, span)
+        self._file = _listed(legs[0].underlying, on, span)
         self._file_name = span.name if span and self._file else ""
         self._risks = {leg.code: self._risk(leg) for leg in legs}
 
@@ -465,11 +465,11 @@ def _step(steps: tuple[int, ...], leg: Leg) -> int:
     return steps[left] if left is not None and 0 <= left < len(steps) else 0
 
 
-def _listed(underlying: str, parameters: Parameters, on: date, span: SpanFile | None) -> SpanUnderlying | None:
+def _listed(underlying: str, on: date, span: SpanFile | None) -> SpanUnderlying | None:
     """What a file that is young enough holds of the underlying."""
     if span is None or not 0 <= (on - span.day).days <= SPAN_FILE_DAYS:
         return None
-    return span.underlyings.get(parameters.span_codes.get(underlying, underlying))
+    return span.underlyings.get(span_codes().get(underlying, underlying))
 
 
 def _expiry(leg: Leg) -> date:

@@ -92,7 +92,6 @@ class Parameters:
 
     day: date
     rows: tuple[Mapping[str, Any], ...]
-    span_codes: Mapping[str, str]
     risk_free_percent: float = RISK_FREE_PERCENT
 
     def contract_rules(self, kind: Kind, underlying: str) -> ContractRules:
@@ -129,9 +128,14 @@ def _share_rules(parameters: Parameters, symbol: str) -> ShareRules:
 @lru_cache(maxsize=64)
 def parameters_on(day: date, risk_free_percent: float = RISK_FREE_PERCENT) -> Parameters:
     """The shipped parameters as they are in force on a day."""
-    shipped = _shipped()
-    rows = tuple(row for row in shipped["rows"] if date.fromisoformat(row["from"]) <= day)
-    return Parameters(day, rows, shipped["span_codes"], risk_free_percent)
+    rows = tuple(row for row in _shipped()["rows"] if date.fromisoformat(row["from"]) <= day)
+    return Parameters(day, rows, risk_free_percent)
+
+
+def span_codes() -> Mapping[str, str]:
+    """The codes in .spn files of underlyings that are not listed there by their own symbol."""
+    codes: Mapping[str, str] = _shipped()["span_codes"]
+    return codes
 
 
 @lru_cache(maxsize=1)

@@ -302,7 +302,7 @@ def test_a_file_that_cannot_be_read_leaves_estimates(account, market, settings, 
     settings.SPAN_FILE = str(path)
 
     assert added(account, market, want(FUTURE, 65, 2_605_000)) == [FUTURE_MARGIN]
-    assert "margins stay estimates" in caplog.text
+    assert "SPAN_FILE cannot be used" in caplog.text
 
 
 # --- trading days ------------------------------------------------------------------------------------
