@@ -11,6 +11,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from feeds.bus import REDIS_ERRORS, REPLY_SECONDS
+from oms import failpoints
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ NEVER = b"0-0"
 
 def ring() -> None:
     """Wake the execution process. Redis away: it finds what waits at its next sweep."""
+    failpoints.reach("after_commit_before_bell")
     try:
         _blocking_redis(settings.REDIS_URL).xadd(STREAM, {"": ""}, maxlen=KEPT, approximate=True)
     except REDIS_ERRORS as error:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import connection
 
 LEASE = "execution"
-EPOCH = "SELECT epoch FROM feeds_lease WHERE name = %s FOR SHARE"
-"""Shared: a new holder waits until this transaction is through, and then loads what it wrote."""
+EPOCH = """
+SELECT epoch, set_config('idle_in_transaction_session_timeout', %s, true) FROM feeds_lease WHERE name = %s FOR SHARE
+"""
+"""Shared: a new holder waits until this transaction is through, and then loads what it wrote. A process that is stopped
+in the middle of one holds everybody's locks: PostgreSQL ends it after as long as a lease lasts."""
 
 
 class Fenced(Exception):
@@ -20,7 +24,7 @@ def require_epoch(epoch: int) -> None:
         Fenced: it is not.
     """
     with connection.cursor() as cursor:
-        cursor.execute(EPOCH, [LEASE])
+        cursor.execute(EPOCH, [f"{settings.LEASE_SECONDS * 1000:.0f}ms", LEASE])
         row = cursor.fetchone()
     if row is None or row[0] != epoch:
         raise Fenced(f"epoch {epoch} of the execution is over")
