@@ -61,3 +61,19 @@ DROP TRIGGER rms_transfer_balanced ON rms_transfer;
 DROP TRIGGER rms_entry_balanced ON rms_entry;
 DROP FUNCTION refuse_unbalanced_transfer();
 """
+
+ENDED_FOR_GOOD = """
+CREATE FUNCTION refuse_ended_hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'hold % was % for good', OLD.reference, lower(OLD.state) USING ERRCODE = 'check_violation';
+END
+$$;
+CREATE TRIGGER rms_hold_ended_for_good BEFORE UPDATE ON rms_hold
+    FOR EACH ROW WHEN (OLD.state <> 'HELD') EXECUTE FUNCTION refuse_ended_hold();
+"""
+"""A hold is posted or voided once: nothing brings it back, and nothing ends it a second time."""
+
+DROP_ENDED_FOR_GOOD = """
+DROP TRIGGER rms_hold_ended_for_good ON rms_hold;
+DROP FUNCTION refuse_ended_hold();
+"""

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from rms import holds, ledger
 from rms.errors import HoldEnded, InsufficientMargin, ReferenceTaken
@@ -125,6 +125,14 @@ def test_a_hold_ends_once(account, end):
     assert (hold("order.1"), figures(account)) == (ended, (200, 800))
     with pytest.raises(HoldEnded):
         holds.resize("order.1", 10)
+
+
+@pytest.mark.parametrize("change", [{"state": "HELD"}, {"state": "POSTED"}, {"posted_amount": 5}])
+def test_the_database_keeps_an_ended_hold_ended(account, change):
+    holds.place(account.pk, {"order.1": 300})
+    holds.void(["order.1"])
+    with pytest.raises(IntegrityError, match=r"order\.1 was voided for good"), transaction.atomic():
+        Hold.objects.filter(reference="order.1").update(**change)
 
 
 def test_what_never_held_anything_is_voided_without_effect(account):

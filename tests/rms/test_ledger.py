@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Sum
 
-from rms import ledger
+from rms import ledger, sql
 from rms.errors import InsufficientFunds, ReferenceTaken
 from rms.ledger import Book, Kind, Movement
 from rms.models import AccountFact, Entry, Funds, LedgerAccount, TradingAccount, Transfer
@@ -236,3 +236,17 @@ def test_a_row_of_funds_below_its_floor_is_refused_to_whoever_writes_it(change, 
     account = desk.make_account(1_000)
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Funds.objects.filter(pk=account.pk).update(**change)
+
+
+@pytest.mark.parametrize(
+    ("off", "on"),
+    [
+        (sql.DROP_BALANCED, sql.BALANCED),
+        (sql.DROP_ENDED_FOR_GOOD, sql.ENDED_FOR_GOOD),
+        (sql.drop_append_only(APPEND_ONLY) + sql.DROP_REFUSE_CHANGE, sql.REFUSE_CHANGE + sql.append_only(APPEND_ONLY)),
+    ],
+)
+def test_the_last_line_can_be_migrated_back_and_forth(off, on):
+    with connection.cursor() as cursor:
+        cursor.execute(off)
+        cursor.execute(on)
