@@ -18,7 +18,7 @@ from django.db.models import Sum
 
 from feeds.clock import IST
 from feeds.core.calendar import Exchange
-from feeds.core.instrument import InstrumentKey
+from feeds.core.instrument import ExchangeSegment, InstrumentKey
 from feeds.models import Instrument, JobRun
 from feeds.selectors import market_calendar
 from oms import day_end
@@ -375,7 +375,7 @@ class Year:
         forget_facts()
 
     def move(self, day: date) -> dict[InstrumentKey, tuple[int, int]]:
-        """Quote everything; returns lot and price of what can be traded."""
+        """Quote everything; returns lot and price of what can be traded that day."""
         for key, price in self.spots.items():
             self.spots[key] = max(10_000, price + self.random.randrange(-price // 40, price // 40 + 1))
         live = {SHARE: (10, self.spots[SHARE])}
@@ -387,7 +387,8 @@ class Year:
                 live[key] = (listing.lot, listing.price(self.spots))
         for key in (SPOT, SHARE):
             quote(key, self.spots[key], day)
-        return live
+        open_segments = [segment for segment in ExchangeSegment if market_calendar().sessions(segment, day)]
+        return {key: terms for key, terms in live.items() if key.segment in open_segments}
 
     def trade(
         self, account: TradingAccount, day: date, live: dict[InstrumentKey, tuple[int, int]], market: Market
