@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import orjson
 from django.conf import settings
 from django.db import connection
 
@@ -29,14 +30,25 @@ from rms.standing import Standing, standing_of
 
 NANOSECONDS = 10**9
 
-RATE = """
-SELECT told.instrument_id >> %(bits)s, count(*)
+REQUESTS = """
+SELECT told.instrument_id >> %(bits)s AS segment, count(*) AS requests
 FROM oms_orderevent event JOIN oms_order told ON told.id = event.order_id
 WHERE event.account_id = %(account)s AND event.recorded_at > now() - interval '1 second'
   AND event.details @> '{"counted": true}'
 GROUP BY 1
 """
 """What users asked in the second before this transaction. Under the funds lock all others are counted or wait."""
+LIVE_COLUMNS = (
+    "id", "instrument_id", "side", "product", "order_type", "quantity - filled_quantity", "limit_price",
+    "trigger_price", "protection_price", "status", "group_id", "role", "reduces", "cancel_requested",
+)  # fmt: skip
+BOOK = f"""
+SELECT (
+  SELECT json_agg(json_build_array({", ".join(LIVE_COLUMNS)}) ORDER BY id)::text FROM oms_order
+  WHERE account_id = %(account)s AND status IN ({", ".join(f"'{value}'" for value in LIVE_VALUES)})
+), (SELECT json_object_agg(segment, requests)::text FROM ({REQUESTS}) AS asked)
+"""  # noqa: S608 - our own words
+"""An account's live orders and its requests of the last second, in one statement."""
 
 
 class LiveOrder(NamedTuple):
@@ -75,12 +87,6 @@ class LiveOrder(NamedTuple):
         return self.role in EXITS and self.status is OrderStatus.QUEUED
 
 
-LIVE_COLUMNS = (
-    "id", "instrument_id", "side", "product", "order_type", "quantity", "filled_quantity", "limit_price",
-    "trigger_price", "protection_price", "status", "group_id", "role", "reduces", "cancel_requested",
-)  # fmt: skip
-
-
 @dataclass
 class Desk:
     """One account's live orders, positions and standing. `now` is exchange time."""
@@ -90,6 +96,8 @@ class Desk:
     now: datetime
     standing: Standing
     live: list[LiveOrder]
+    orders_in_second: dict[int, int]
+    """Requests of the last second, by segment."""
     held: list[Held]
     market: Market
     let_through: bool = False
@@ -104,11 +112,12 @@ class Desk:
     @classmethod
     def open(cls, funds: Funds, user_id: int | None, now: datetime, codes: Iterable[int]) -> Desk:
         """Read an account whose funds row is locked, and the market of its live orders and of `codes`."""
-        live = list(live_orders(funds.account_id))
-        held = list(open_positions(funds.account_id))
-        wanted = {*codes, *(order.code for order in live), *(position.code for position in held)}
+        live, asked = read_book(funds.account_id)
+        rows = open_positions(funds.account_id)
+        wanted = {*codes, *(order.code for order in live), *(code for code, *_ in rows)}
+        market = market_for(wanted, now.date())
         standing = standing_of(funds.account_id, user_id)
-        return cls(funds, user_id, now, standing, live, held, market_for(wanted, now.date()))
+        return cls(funds, user_id, now, standing, live, asked, [held_of(market, *row) for row in rows], market)
 
     @property
     def account_id(self) -> int:
@@ -215,10 +224,6 @@ class Desk:
         others = self.pending(without)
         return additional(self.account_id, new, self.market, self.day, pending=others, positions=self.held)
 
-    @cached_property
-    def orders_in_second(self) -> dict[int, int]:
-        return requests_in_second(self.account_id)
-
     @property
     def orders_per_second(self) -> int:
         return allowed_in_second(self.standing)
@@ -243,35 +248,33 @@ class Desk:
         self.asked[segment] = self.asked.get(segment, 0) + 1
 
 
-def live_orders(account_id: int) -> Iterator[LiveOrder]:
-    rows = Order.objects.filter(account_id=account_id, status__in=LIVE_VALUES).values_list(*LIVE_COLUMNS)
-    for (
-        pk,
-        code,
-        side,
-        product,
-        kind,
-        quantity,
-        filled,
-        limit,
-        trigger,
-        protection,
-        status,
-        group,
-        role,
-        *flags,
-    ) in rows:
-        yield LiveOrder(
-            pk, code, Side(side), Product(product), OrderType(kind), quantity - filled, limit, trigger, protection,
-            OrderStatus(status), group, Role(role), *flags,
-        )  # fmt: skip
+def read_book(account_id: int) -> tuple[list[LiveOrder], dict[int, int]]:
+    """The live orders of an account, oldest first, and by segment what was asked of it in the last second."""
+    with connection.cursor() as cursor:
+        cursor.execute(BOOK, {"account": account_id, "bits": SECURITY_ID_BITS})
+        live, asked = cursor.fetchone()
+    orders = [_live_order(*columns) for columns in orjson.loads(live or "[]")]
+    return orders, {int(segment): count for segment, count in orjson.loads(asked or "{}").items()}
 
 
-def open_positions(account_id: int) -> Iterator[Held]:
-    columns = ("instrument_id", "product", "signed_quantity", "open_cost", "instrument__multiplier")
+def _live_order(pk: int, code: int, side: str, product: str, kind: str, remaining: int, *rest: Any) -> LiveOrder:
+    limit, trigger, protection, status, group, role, reduces, cancelling = rest
+    return LiveOrder(
+        pk, code, Side(side), Product(product), OrderType(kind), remaining, limit, trigger, protection,
+        OrderStatus(status), group, Role(role), reduces, cancelling,
+    )  # fmt: skip
+
+
+def open_positions(account_id: int) -> list[tuple[int, str, int, int]]:
+    """Code, product, signed quantity and cost of each."""
     rows = Position.objects.filter(account_id=account_id).exclude(signed_quantity=0)
-    for code, product, quantity, cost, multiplier in rows.values_list(*columns):
-        yield Held(code, Product(product), quantity, cost // (quantity * multiplier))
+    return list(rows.values_list("instrument_id", "product", "signed_quantity", "open_cost"))
+
+
+def held_of(market: Market, code: int, product: str, signed_quantity: int, open_cost: int) -> Held:
+    """An open position as margin sees it."""
+    units = signed_quantity * market.instrument(code).multiplier
+    return Held(code, Product(product), signed_quantity, open_cost // units)
 
 
 def live_order(order: Order) -> LiveOrder:
@@ -305,7 +308,7 @@ def holding(account_id: int, code: int) -> int:
 def requests_in_second(account_id: int) -> dict[int, int]:
     """What users asked of an account in the last second, by segment. The account's funds row is locked."""
     with connection.cursor() as cursor:
-        cursor.execute(RATE, {"account": account_id, "bits": SECURITY_ID_BITS})
+        cursor.execute(REQUESTS, {"account": account_id, "bits": SECURITY_ID_BITS})
         return dict(cursor.fetchall())
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from oms.core.order import OrderType, Side, Source, Validity
 from rms.core.product import Product
 
-NOT_ASKED = ("source",)
+NOT_ASKED = "source"
 """Who sent it is not part of what was asked: a repeat through another door is the same request."""
 
 
@@ -52,5 +52,8 @@ class OrderRequest:
     @property
     def digest(self) -> str:
         """SHA-256 of all that was asked: the same reference with another digest is another request."""
-        asked = {name: value for name, value in asdict(self).items() if name not in NOT_ASKED}
+        asked = {name: getattr(self, name) for name in ASKED}
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+ASKED = tuple(field.name for field in fields(OrderRequest) if field.name != NOT_ASKED)

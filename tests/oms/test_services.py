@@ -8,7 +8,7 @@ import pytest
 
 from feeds import clock
 from feeds.core.instrument import ExchangeSegment, InstrumentKey
-from feeds.models import AuditEntry, DhanAccount, Interest
+from feeds.models import AuditEntry, DhanAccount, Instrument, Interest
 from oms import services
 from oms.core.order import OrderType, Side, Source, Validity
 from oms.errors import ChangeRefused, NotChangeable, OrderError, OrderRefused
@@ -207,8 +207,8 @@ def test_a_pair_closes_what_is_there_and_counts_once(floor):
 
 
 def test_what_is_above_the_freeze_is_sliced_when_asked(floor):
-    floor.instruments[CALL].__class__.objects.update(freeze_quantity=1800)
-    assert floor.refusal(quantity=65 * 60, limit_price=1_000, side=Side.BUY).code in ("FREEZE_QUANTITY", "PRICE_RANGE")
+    Instrument.objects.update(freeze_quantity=1800)
+    assert floor.refusal(quantity=65 * 60, limit_price=10_000).code == "FREEZE_QUANTITY"
     first = floor.place(quantity=65 * 60, limit_price=10_000, slice=True)
     slices = list(first.group.orders.order_by("pk").values_list("quantity", "role"))
     assert slices == [(1755, "SLICE"), (1755, "SLICE"), (390, "SLICE")]
