@@ -72,7 +72,8 @@ class Scripts:
     def __init__(self, market: Market) -> None:
         self._market = market
         self._scripted: dict[int, Scripted] = {}
-        self._added: dict[int, int] = {}
+        self._added: dict[int, int] = {}  # by script, to the volume of the own path
+        self._shown: dict[int, int] = {}  # volume when it was released: packets of a step lie in the time before it
 
     def change(self, row: int, step: Step, at: float) -> None:
         """Take one step at once. `at`: exchange time, seconds since 1970 UTC."""
@@ -100,10 +101,12 @@ class Scripts:
 
     def release(self, row: int) -> None:
         """Back to its own path. What was traded stays in its volume, which never falls."""
-        self._scripted.pop(row, None)
+        if (scripted := self._scripted.pop(row, None)) is not None:
+            self._shown[row] = int(scripted.packet["volume"][0])
 
     def clear(self) -> None:
-        self._scripted.clear()
+        for row in list(self._scripted):
+            self.release(row)
 
     def advance(self, at: float, now: float) -> Iterator[int]:
         """Take the steps that are due; yields the rows that changed, once for each step."""
@@ -125,9 +128,11 @@ class Scripts:
         """Put what is scripted in place of packets that are about to be sent."""
         for row, scripted in self._scripted.items():
             packets[rows == row] = scripted.packet
-        for row, added in self._added.items():
+        for row, shown in self._shown.items():
             if row not in self._scripted:
-                packets["volume"][rows == row] += np.uint32(added)
+                places = rows == row
+                own = packets["volume"][places] + np.uint32(self._added.get(row, 0))
+                packets["volume"][places] = np.maximum(own, np.uint32(shown))
 
     def _own(self, row: int, at: float) -> NDArray[np.void]:
         packet = self._market.packets(np.array([row]), np.array([at]))
