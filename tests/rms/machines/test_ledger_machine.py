@@ -152,7 +152,7 @@ def of_no_orders(monkeypatch):
 
 @pytest.mark.django_db
 def test_the_ledger_keeps_its_invariants():
-    run_state_machine_as_test(LedgerMachine, settings=length(runs=6, steps=25))
+    run_state_machine_as_test(LedgerMachine, settings=length(runs=4, steps=20))
     assert audit().differences == []
 
 
