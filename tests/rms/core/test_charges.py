@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.core.instrument import ExchangeSegment, InstrumentType
@@ -180,6 +180,7 @@ trades_of_a_day = st.lists(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(trades_of_a_day, st.randoms())
 def test_the_order_of_the_trades_does_not_matter_and_no_line_is_negative(trades: list[ChargedTrade], random) -> None:
     mixed = list(trades)

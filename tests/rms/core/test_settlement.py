@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.core.instrument import InstrumentType, OptionType
@@ -122,6 +122,7 @@ def test_a_day_of_a_future_is_what_was_carried_since_the_last_settlement_and_fil
 fills = st.lists(st.tuples(st.integers(-100, 100).filter(bool), st.integers(1, 100_000)), max_size=6)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(fills, st.integers(1, 100_000)), min_size=1, max_size=5))
 def test_what_marking_pays_each_day_is_the_days_result_and_adds_up_over_days(days: list) -> None:
     """The ledger's money of a future (realised and marked) is section 7's day P&L, each day and in all."""
