@@ -39,6 +39,8 @@ NOTHING = Taken()
 @cache
 def taken_in(phase: Phase, segment: ExchangeSegment, instrument_type: InstrumentType, day: date) -> Taken:
     """The row of the phase x order type x validity table that holds on a day."""
+    if segment not in GROUPS:
+        return NOTHING
     data = read_data("phases.json")
     row = holding_on(data[GROUPS[segment]], day)["phases"].get(phase.value)
     if row is None:
@@ -68,6 +70,8 @@ def least_disclosed_percent(segment: ExchangeSegment, day: date) -> str | None:
 
 def takes_after_market(segment: ExchangeSegment, moment: datetime, calendar: Calendar) -> bool:
     """Whether an after-market order may be given at an exchange time."""
+    if segment not in GROUPS:
+        return False
     day = moment.astimezone(IST).date()
     window = holding_on(read_data("after_market.json")["windows"], day)[GROUPS[segment]]
     if window is None or not calendar.is_trading_day(exchange_of(segment), day):
