@@ -134,18 +134,17 @@ def additional(
     `positions`: the account's, when the caller has read them.
 
     Raises:
-        NoMarketData: of a new or pending one.
+        NoMarketData: of a new one. What is held or pending counts at its own price where the market has none.
     """
-    groups = {each.code: group_of(market.instrument(each.code)) for each in (*new, *pending)}
-    concerned = sorted({groups[each.code] for each in new})
+    concerned = sorted({group_of(market.instrument(each.code)) for each in new})
     held = positions_in(account_id, concerned, market) if positions is None else positions
-    market = market.covering({each.code for each in held})
+    instruments = _instruments({each.code for each in (*held, *pending, *new)}, market)
+    groups = {code: group_of(instrument) for code, instrument in instruments.items()}
+    market = market.covering([code for code, group in groups.items() if group in concerned])
     amounts: dict[str, int] = {}
     for group in concerned:
-        of_group = [each for each in held if group_of(market.instrument(each.code)) == group]
-        others = [each for each in pending if groups[each.code] == group]
-        wanted = [each for each in new if groups[each.code] == group]
-        amounts |= _Increments(of_group, others, wanted, market, on).amounts()
+        rows = ([each for each in kind if groups[each.code] == group] for kind in (held, pending, new))
+        amounts |= _Increments(*rows, market, on).amounts()
     return {each.reference: amounts[each.reference] for each in new}
 
 
@@ -221,11 +220,10 @@ class _Increments:
         self._new = new
         keys = dict.fromkeys((each.code, each.product) for each in (*held, *pending, *new))
         self._index = {key: index for index, key in enumerate(keys)}
-        averages = {(each.code, each.product): each.average_price for each in held}
-        sure = {(each.code, each.product) for each in (*pending, *new)}
-        self._legs = [
-            _leg(*key, 0, market, on) if key in sure else _leg(*key, 0, market, on, averages[key]) for key in keys
-        ]
+        own_prices = {(each.code, each.product): each.average_price for each in held}
+        own_prices |= {(each.code, each.product): each.price for each in pending}
+        certain = {(each.code, each.product) for each in new}
+        self._legs = [_leg(*key, 0, market, on, None if key in certain else own_prices[key]) for key in keys]
         self._group: Group = prepare(self._legs, _parameters(on), on, span_file())
         self._positions = self._summed(held)
         self._buys = self._summed(each for each in pending if each.signed_quantity > 0)

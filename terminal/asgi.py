@@ -12,9 +12,11 @@ django_application = get_asgi_application()  # sets Django up, before anything t
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
+from rms.span_files import span_file  # noqa: E402
 from terminal.checks import require_safe  # noqa: E402
 from terminal.routing import websockets  # noqa: E402
 
 require_safe()  # no management command stands in front of this process to run the system checks
+span_file()  # read before the first order asks for it
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": websockets})

@@ -253,6 +253,23 @@ def test_without_a_price_nothing_is_let_through(redis, account, instruments):
         added(account, market, want(FUTURE, 65, 2_605_000))
 
 
+def test_a_pending_order_without_a_price_does_not_stand_in_the_way(redis, account, market, instruments):
+    rows = {code: row for code, row in market.rows.items() if code != PUT.code}
+    told = Market.of_rows(market.instruments, rows, DAY)
+    pending = (want(PUT, -65, 14_000, reference="resting"),)
+
+    assert added(account, told, want(CALL, 65, 15_000), pending=pending) == [65 * 15_000]
+
+
+def test_positions_that_were_read_are_not_read_again(account, market, django_assert_num_queries):
+    positions = [Held(FUTURE.code, MARGIN, 65, 2_605_000), Held(SHARE.code, INTRADAY, 10, 140_000)]
+
+    with django_assert_num_queries(0):
+        amounts = additional(account.pk, [want(FUTURE, -65, 2_605_000)], market, DAY, positions=positions)
+
+    assert list(amounts.values()) == [0]
+
+
 def test_the_group_is_read_with_one_query(account, market, django_assert_num_queries):
     hold(account, FUTURE, 65, 2_605_000)
 

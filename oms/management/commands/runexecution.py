@@ -8,10 +8,12 @@ import uvloop
 from django.core.management.base import BaseCommand
 
 from oms.process.runtime import run_until_signalled
+from rms.span_files import span_file
 
 
 class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args: Any, **options: Any) -> None:
+        span_file()  # read before the first order asks for it
         uvloop.run(run_until_signalled())
