@@ -11,6 +11,7 @@ from django.db import transaction
 
 from feeds import clock
 from oms import placing, services
+from oms.core.basket import hedges_first
 from oms.core.order import OrderStatus, OrderType, Side, Source, Validity
 from oms.core.rules import Refusal
 from oms.desk import Desk
@@ -62,11 +63,6 @@ class Preview:
     refusals: tuple[Refusal | None, ...]
 
 
-def hedges_first(legs: Sequence[Leg]) -> list[int]:
-    """The places of the legs in the order in which they are placed: what is bought before what is sold."""
-    return sorted(range(len(legs)), key=lambda place: legs[place].side is Side.SELL)
-
-
 def legs_of(basket: Basket) -> list[Leg]:
     return [
         Leg(
@@ -85,7 +81,7 @@ def preview(account: TradingAccount, legs: Sequence[Leg], user: AbstractBaseUser
         OrderRefused: an instrument is unknown.
     """
     require_size(legs)
-    order = hedges_first(legs)
+    order = hedges_first([leg.side for leg in legs])
     requests = _requests(account, [legs[place] for place in order], "preview")
     funds = Funds.objects.get(pk=account.pk)
     desk = Desk.open(funds, None if user is None else user.pk, clock.exchange_now(), {leg.code for leg in legs})
@@ -120,7 +116,7 @@ def place_basket(basket: Basket, user: AbstractBaseUser | None, *, client_refere
     """
     legs = legs_of(basket)
     require_size(legs)
-    places = hedges_first(legs)
+    places = hedges_first([leg.side for leg in legs])
     requests = _requests(basket.account, [legs[place] for place in places], client_reference)
     group = OrderGroup.objects.create(
         account_id=basket.account_id, kind=OrderGroup.Kind.BASKET, details={"basket": basket.pk, "name": basket.name}
