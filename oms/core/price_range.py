@@ -85,9 +85,7 @@ def _around(
 def _rule(name: str, segment: ExchangeSegment, instrument_type: InstrumentType, on: date) -> Rule | None:
     """The latest rule that holds on a day."""
     exchange, kind = EXCHANGES.get(segment), KIND_OF.get(instrument_type)
-    holding = [
-        rule for rule in _rules(name) if rule.exchange == exchange and kind in rule.kinds and rule.start <= on
-    ]
+    holding = [rule for rule in _rules(name) if rule.exchange == exchange and kind in rule.kinds and rule.start <= on]
     return max(holding, key=lambda rule: rule.start, default=None)
 
 
