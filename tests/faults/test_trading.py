@@ -20,7 +20,8 @@ MACHINE_SECONDS = 10.0
 EXECUTION_SECONDS = 5.0
 POSTGRES_SECONDS = 10.0
 TRADES = """
-SELECT o.client_reference, o.status, o.filled_quantity, coalesce(sum(t.quantity), 0), count(t.id), coalesce(max(t.number), 0)
+SELECT o.client_reference, o.status, o.filled_quantity, coalesce(sum(t.quantity), 0), count(t.id),
+  coalesce(max(t.number), 0)
 FROM oms_order o LEFT JOIN oms_trade t ON t.order_id = o.id WHERE o.id = ANY(%s) GROUP BY o.id
 """
 EVENTS = "SELECT order_id FROM oms_orderevent GROUP BY order_id HAVING max(sequence) <> count(*)"

@@ -1,4 +1,4 @@
-"""Trading through real processes: a data server whose processes die where a test says, and somebody who places orders."""
+"""Trading through real processes that die where a test says, and somebody who places orders meanwhile."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ def laptop(settings):
     """A configuration that every check accepts."""
     settings.DEBUG = False
     settings.DEMO = False
+    settings.FAILPOINTS = ""
     settings.HTTPS = False
     settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
     settings.PUBLIC_ORIGINS = []
@@ -49,6 +50,13 @@ def test_loopback_names(host):
 @pytest.mark.parametrize("host", ["*", ".example.in", "10.0.0.1", "0.0.0.0", "127.0.0.1.nip.io"])
 def test_names_that_are_not_loopback(host):
     assert not checks.is_loopback(host)
+
+
+def test_failpoints_belong_to_a_demonstration(laptop):
+    laptop.FAILPOINTS = "/tmp/failpoints"
+    assert found(checks.check_failpoints) == ["terminal.E005"]
+    laptop.DEMO = True
+    assert found(checks.check_failpoints) == []
 
 
 def test_demo_users_are_fine_on_loopback(laptop):

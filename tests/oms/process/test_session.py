@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import DatabaseError, connection, connections
 
+from feeds import clock
+from feeds.models import Lease
 from oms.models import Order, OrderEvent, OrderGroup, Trade
+from oms.process.fencing import LEASE, Fenced
 from oms.services import cancel_order
 from rms import kill_switch
 from rms.models import AccountFact, Funds, Hold, Position
-from tests.oms.process.trading import MORNING, a_desk, an_account, an_option, row, send
+from tests.oms.process.trading import DAY, MORNING, a_desk, an_account, an_option, row, send
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -159,3 +164,87 @@ async def test_of_a_forever_pair_the_one_whose_price_comes_ends_the_other(accoun
     await target.arefresh_from_db()
     await stop.arefresh_from_db()
     assert (target.status, stop.status, stop.reason_code) == ("FILLED", "CANCELLED", "OTHER_EXIT")
+
+
+async def test_a_step_that_could_not_be_written_is_lost_whole_and_happens_once_after_the_rebuilding(account):
+    order = await in_database(send)(account, limit_price=12_010, quantity=150, held=1_801_500)
+    async with a_desk() as desk:
+        await desk.ticks(row(12_050, asks=[(12_055, 75)]))
+        desk.tell(row(12_000, asks=[(12_005, 75)]))
+        desk.session._looked_at = desk.session._released_at = clock.monotonic()  # nothing is read before the write
+        await in_database(end_connections)()
+        with pytest.raises(DatabaseError):
+            await desk.session._step()
+        assert await Trade.objects.acount() == 0
+        await desk.session._open()
+        await desk.step()
+        await order.arefresh_from_db()
+        assert (order.status, order.filled_quantity) == ("PARTIALLY_FILLED", 75)
+        await desk.ticks(row(12_000, asks=[(12_010, 75)]))
+    trades = [trade async for trade in Trade.objects.order_by("number").values_list("number", "quantity", "price")]
+    assert trades == [(1, 75, 12_005), (2, 75, 12_010)]
+
+
+def end_connections() -> None:
+    """As PostgreSQL does when it restarts; this connection excepted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+async def test_who_was_replaced_writes_nothing_more(account):
+    order = await in_database(send)(account, limit_price=12_010, held=901_000)
+    async with a_desk() as desk:
+        await Lease.objects.filter(name=LEASE).aupdate(epoch=desk.lease.epoch + 1)
+        with pytest.raises(Fenced):
+            await desk.ticks(row(asks=[(12_005, 75)]))
+    await order.arefresh_from_db()
+    assert (order.status, await Trade.objects.acount()) == ("TRANSIT", 0)
+
+
+async def test_the_exits_of_a_bracket_wait_for_its_entry_and_one_ends_the_other(account):
+    bracket = await OrderGroup.objects.acreate(account=account, kind="BRACKET")
+    exit_ = {"status": "QUEUED", "side": "SELL", "group": bracket, "reduces": True}
+    entry = await in_database(send)(account, role="ENTRY", group=bracket, limit_price=12_010, held=901_000)
+    target = await in_database(send)(account, role="TARGET", limit_price=12_500, **exit_)
+    stop = await in_database(send)(
+        account, role="STOP", order_type="STOP_LOSS", trigger_price=11_500, limit_price=11_400, **exit_
+    )
+    async with a_desk() as desk:
+        await desk.ticks(row(12_050, bids=[(12_045, 75)], asks=[(12_055, 75)]))
+        assert await statuses(entry, target, stop) == ["OPEN", "QUEUED", "QUEUED"]
+        await desk.ticks(row(12_005, bids=[(12_000, 75)], asks=[(12_005, 75)]))
+        assert await statuses(entry, target, stop) == ["FILLED", "OPEN", "TRIGGER_PENDING"]
+    async with a_desk() as desk:  # a restart in between changes nothing
+        await desk.ticks(row(12_505, bids=[(12_500, 75)], asks=[(12_510, 75)]))
+    assert await statuses(entry, target, stop) == ["FILLED", "FILLED", "CANCELLED"]
+    assert (await Position.objects.aget()).signed_quantity == 0
+
+
+async def statuses(*orders: Order) -> list[str]:
+    for order in orders:
+        await order.arefresh_from_db()
+    return [order.status for order in orders]
+
+
+async def test_an_order_of_an_earlier_day_expires_at_the_start(account):
+    order = await in_database(send)(
+        account, status="OPEN", limit_price=12_010, held=901_000, trading_date=DAY - timedelta(days=1)
+    )
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_005, 75)]))
+    await order.arefresh_from_db()
+    assert (order.status, order.reason_code, order.filled_quantity) == ("EXPIRED", "DAY_ENDED", 0)
+    assert (await Funds.objects.aget(pk=account.pk)).held_margin == 0
+
+
+async def test_at_the_close_the_orders_of_the_day_expire(account, settings):
+    order = await in_database(send)(account, limit_price=11_000, held=901_000)
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_005, 75)]))
+        settings.EXCHANGE_CLOCK_OFFSET_SECONDS += 5.6 * 3600
+        await desk.step()
+    await order.arefresh_from_db()
+    assert (order.status, order.reason_code) == ("EXPIRED", "DAY_ENDED")
