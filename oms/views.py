@@ -166,7 +166,7 @@ class OrderView(APIView):
     @extend_schema(
         operation_id="orders_cancel",
         summary="Ask for its cancellation",
-        responses=serializers.OrderSerializer,
+        responses={200: serializers.OrderSerializer},
         tags=TAGS,
     )
     def delete(self, request: Request, pk: int) -> Response:

@@ -126,8 +126,7 @@ class MarketClient:
             return self._update(*part)
         if "feed" in part:
             self.feeds[part["feed"]] = part
-            return None
-        return self._snapshot(part)
+        return self._snapshot(part) if "rows" in part else None  # else facts or values: see trading_client.py
 
     def _snapshot(self, part: dict[str, Any]) -> Change:
         told = Topic(

@@ -19,12 +19,13 @@ import pytest
 import pytest_asyncio
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client, RequestFactory
 from picows import WSListener, ws_connect
 
 from bench.fanout import SilentBrowser, masked_text
 from feeds.core.instrument import InstrumentKey
+from rms import facts, ledger
 from terminal.accounts import services
 from terminal.children import Child
 from terminal.listeners import Listener, Tally, open_listener
@@ -85,9 +86,9 @@ def prepare() -> tuple[list[InstrumentKey], dict[str, str], str]:
     return keys, {"Cookie": session_headers(user)["cookie"]}, token
 
 
-def load_example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("market_client", PROJECT / "docs" / "examples" / "market_client.py")
-    module = sys.modules["market_client"] = importlib.util.module_from_spec(spec)
+def load_example(name: str = "market_client") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, PROJECT / "docs" / "examples" / f"{name}.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
@@ -224,3 +225,29 @@ async def test_a_page_of_another_site_is_refused_in_the_handshake(web: Web):
     for origin in ("https://evil.example", "null", f"http://127.0.0.1:{web.port + 1}", f"https://127.0.0.1:{web.port}"):
         with pytest.raises(Exception, match="403"):
             await ws_connect(WSListener, web.url, extra_headers={**web.headers, "Origin": origin})
+
+
+async def test_the_trading_example_recovers_what_it_missed_and_then_follows(web: Web):
+    def prepare_account() -> int:
+        return ledger.open_account(name="one", owner=User.objects.get(username="trader")).pk
+
+    def record(*numbers: int) -> None:
+        with transaction.atomic():
+            ledger.lock([account])
+            facts.record_many([(account, "ALERT", {"n": number}) for number in numbers])
+
+    account = await in_database(prepare_account)
+    await in_database(lambda: record(1, 2, 3))
+    load_example()
+    client = load_example("trading_client").TradingClient(f"http://127.0.0.1:{web.port}", web.token, account, offset=1)
+    told = []
+    async with asyncio.timeout(20):
+        async for fact in client.facts():
+            told.append(fact)
+            if fact[0] == 3:
+                await in_database(lambda: record(4, 5))
+            if fact[0] == 5:
+                break
+    assert told == [(number, "ALERT", {"n": number}) for number in (2, 3, 4, 5)]
+    status, answer = await asyncio.to_thread(client.rest.place, {"account": account})
+    assert (status, answer["code"]) == (400, "INVALID")
