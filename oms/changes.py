@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
 
 from oms import facts
+from oms.bulk import EVENT_COLUMNS, insert_rows
 from oms.core.order import TERMINAL, OrderStatus, next_status
 from oms.models import Order, OrderEvent
 from rms import facts as account_facts
@@ -126,7 +127,7 @@ def save_changes(changes: Sequence[Change], also: Sequence[NewFact] = ()) -> Non
     _update(known)
     for each in changes:
         each.event.order_id = each.order.pk
-    OrderEvent.objects.bulk_create([each.event for each in changes])
+    insert_rows([each.event for each in changes], EVENT_COLUMNS)
     ended = [order.pk for order in known if order.status in UNFILLED_ENDS]
     if ended:
         holds.void([hold_reference(pk) for pk in ended])

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import connection, connections
 
 Result = TypeVar("Result")
 
@@ -28,7 +28,7 @@ class StepDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._thread, _call, function)
 
     def close(self) -> None:
-        self._thread.submit(connection.close)
+        self._thread.submit(connections.close_all)
         self._thread.shutdown(wait=True)
 
 

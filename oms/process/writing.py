@@ -12,6 +12,7 @@ from django.db import transaction
 
 from feeds.clock import IST
 from oms import facts, failpoints
+from oms.bulk import TRADE_COLUMNS, insert_rows
 from oms.changes import Change, change, hold_reference, lock_orders, record_facts, save_changes
 from oms.core.engine_events import (
     Accepted,
@@ -32,7 +33,7 @@ from oms.models import Order, OrderEvent, Trade
 from oms.process.fencing import require_epoch
 from oms.process.reasons import REQUESTED, sentence
 from rms import fills as money
-from rms import holds, ledger
+from rms import ledger
 from rms.fills import Fill
 from rms.market import Market
 from rms.models import Hold
@@ -60,8 +61,6 @@ class Page:
     trades: list[Trade] = field(default_factory=list)
     unfilled: dict[int, int] = field(default_factory=dict)
     """By order: what was still open before its first fill of the step."""
-    bounds: dict[str, int] = field(default_factory=dict)
-    """By hold: the most that it needs to bind after a change that happened, or was refused."""
     asked: Mapping[int, OrderEvent] = field(default_factory=dict)
     """By order: the request to cancel it."""
 
@@ -86,8 +85,7 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
     transaction.on_commit(partial(failpoints.reach, "after_commit_before_announce"))
     if page.trades:  # before the orders, whose ends void what a fill has not posted
         money.record_fills(fills_of(page, _held(page.unfilled)), market)
-        Trade.objects.bulk_create(page.trades)
-    lower_holds(page.bounds)
+        insert_rows(page.trades, TRADE_COLUMNS)
     save_changes(page.changes)
     record_facts([(trade.account_id, facts.TRADE, facts.trade_body(trade)) for trade in page.trades])
     failpoints.reach("before_commit")
@@ -224,27 +222,11 @@ def modified(page: Page, order: Order, event: Modified) -> None:
     columns = {name: getattr(event, name) for name in CHANGED_COLUMNS}
     details = {**columns, "order_type": event.order_type, "priority": event.priority}
     if not event.by_group:
-        bound_hold(page, order, "hold")
         columns["modify_request"] = None
     page.add(order, Kind.MODIFIED, None, event.at, details=details, order_type=event.order_type, **columns)
 
 
-def bound_hold(page: Page, order: Order, name: str) -> None:
-    """More margin was held before a change; now either the new amount is enough, or what was held before it."""
-    if (amount := (order.modify_request or {}).get(name)) is not None:
-        page.bounds[hold_reference(order.pk)] = amount
-
-
-def lower_holds(bounds: Mapping[str, int]) -> None:
-    """Fills may have taken a hold below its bound already, or ended it: it never grows here."""
-    live = Hold.objects.filter(reference__in=list(bounds), state=Hold.State.HELD)
-    for hold in live.order_by("pk"):
-        if hold.amount > bounds[hold.reference]:
-            holds.resize(hold.reference, bounds[hold.reference])
-
-
 def modify_refused(page: Page, order: Order, event: ModifyRefused) -> None:
-    bound_hold(page, order, "held")
     page.add(
         order, Kind.MODIFY_REFUSED, None, event.at, reason_code=event.code, reason=event.message, modify_request=None
     )
