@@ -299,7 +299,7 @@ class Listing:
     share: float
 
     def of(self, month: int) -> InstrumentKey:
-        return InstrumentKey(self.key.segment, self.key.security_id + 100 * month)
+        return InstrumentKey(self.key.segment, self.key.security_id + 10_000 * month)
 
     def price(self, spots: dict[InstrumentKey, int]) -> int:
         return max(100, int(spots[self.follows] * self.share))
