@@ -33,7 +33,7 @@ format: $(VENV)/.development
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.development
-	for name in planner decode ingest search fanout risk; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in planner decode ingest search fanout risk matching; do $(BIN)/python -m bench.$$name || exit 1; done
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

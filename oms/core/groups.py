@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from oms.core.order import EXITS, Role
-from oms.core.resting import Resting
+from typing import TYPE_CHECKING
+
+from oms.core.order import Role
+
+if TYPE_CHECKING:
+    from oms.core.resting import Resting
 
 
 class Group:
@@ -30,7 +34,7 @@ class Group:
         if held.order.role is Role.ENTRY:
             self.entry = held
             self.open_quantity += held.filled
-        elif held.order.role in EXITS:
+        else:
             self.exits.append(held)
             self.open_quantity -= held.filled
             self.closed_quantity += held.filled

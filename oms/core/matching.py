@@ -64,6 +64,8 @@ class Rules:
 
     stale_seconds: float = 5.0
     wall_offset_seconds: float = 0.0
+    column_rows: int = 32
+    """Batches of fewer rows are gone through row by row; the events are the same."""
 
 
 class Session:
@@ -86,7 +88,7 @@ class Engine:
 
     def __init__(self, rules: Rules | None = None) -> None:
         self._rules = rules or Rules()
-        self._screen = Screen()
+        self._screen = Screen(self._rules.column_rows)
         self._books: dict[int, Book] = {}
         """By their slot; `_book_of` by their instrument's code."""
         self._book_of: dict[int, Book] = {}
@@ -119,8 +121,8 @@ class Engine:
             return
         held = self._hold(order, book, at)
         self._tell(Accepted(held.id, at, held.priority))
-        if order.is_exit and order.group is not None:
-            self._join_late(held, self._groups[order.group], at)
+        if order.is_exit and held.group is not None:
+            self._join_late(held, held.group, at)
         if held.id in self._held and not held.waits and held.home is None:
             self._enter(held, quote, at)
         self._settle(book, quote, at)
@@ -216,8 +218,9 @@ class Engine:
         held.priority = order.priority or self._next_priority()
         self._last_priority = max(self._last_priority, held.priority)
         self._held[held.id] = held
-        if order.group is not None:
-            self._groups.setdefault(order.group, Group()).join(held)
+        held.group = self._group(order)
+        if held.group is not None:
+            held.group.join(held)
         return held
 
     def _next_priority(self) -> int:
@@ -243,8 +246,8 @@ class Engine:
         held.book.remove(held)
         del self._held[held.id]
         self._changed.add(held.book)
-        if held.order.group is not None:
-            self._groups[held.order.group].leave(held)
+        if held.group is not None:
+            held.group.leave(held)
 
     def _cancel(self, held: Resting, reason_code: str, at: datetime) -> None:
         self._drop(held)
@@ -253,8 +256,8 @@ class Engine:
 
     def _after_end(self, held: Resting, at: datetime) -> None:
         """An entry that ends without a fill takes the exits that waited for it along."""
-        if held.order.role is Role.ENTRY and held.order.group is not None and not held.filled:
-            self._cancel_waiting(self._groups[held.order.group], at)
+        if held.order.role is Role.ENTRY and held.group is not None and not held.filled:
+            self._cancel_waiting(held.group, at)
 
     def _cancel_waiting(self, group: Group, at: datetime) -> None:
         for waiting in [held for held in group.exits if held.waits]:
@@ -262,8 +265,8 @@ class Engine:
 
     def _reject(self, order: EngineOrder, refusal: Refusal, at: datetime) -> None:
         self._tell(Rejected(order.id, refusal.code, refusal.message, at))
-        if order.role is Role.ENTRY and order.group is not None:
-            group = self._groups.setdefault(order.group, Group())
+        group = self._group(order)
+        if order.role is Role.ENTRY and group is not None:
             group.entry_unfilled = True
             self._cancel_waiting(group, at)
 
@@ -306,17 +309,24 @@ class Engine:
     # --- matching ---
 
     def _take_rows(self, rows: Rows, at: datetime, window: datetime | None) -> None:
+        if self._screen.uses_columns(rows):
+            self._watch_changed()
+        touched = self._screen.take(rows, self._oldest(at))
+        for slot, row, usable, traded in zip(*touched, strict=True):
+            book = self._books.get(slot)
+            if book is None:
+                continue
+            quote = read_quote(row)
+            book.quote, book.stamp = quote, self._screen.stamp(slot)
+            self._changed.add(book)
+            forgotten = book.taken_bids.refresh(quote.bids) + book.taken_asks.refresh(quote.asks)
+            if usable and book.is_open:
+                self._match(book, quote, window, traded - forgotten, at)
+
+    def _watch_changed(self) -> None:
         for book in self._changed:
             self._screen.watch(book.slot, book.thresholds)
         self._changed.clear()
-        touched = self._screen.take(rows, self._oldest(at))
-        for slot, row, usable, traded in zip(*touched, strict=True):
-            book = self._books[slot]
-            book.quote, book.stamp = read_quote(row), self._screen.stamp(slot)
-            self._changed.add(book)
-            traded -= book.taken_bids.refresh(book.quote.bids) + book.taken_asks.refresh(book.quote.asks)
-            if usable and book.is_open:
-                self._match(book, book.quote, window, traded, at)
 
     def _match(self, book: Book, quote: Quote, window: datetime | None, traded: int, at: datetime) -> None:
         """What the batch told to orders that were there when it began, and what stands at its end."""
@@ -337,12 +347,14 @@ class Engine:
         self._is_settled = quote is None
         while quote is not None and not self._is_settled:
             self._is_settled = True
-            self._protect_waiting(book, quote, at)
-            self._trail(book, quote, None, at)
-            self._trigger(book, quote, None, at)
+            if book.has_conditions:
+                self._protect_waiting(book, quote, at)
+                self._trail(book, quote, None, at)
+                self._trigger(book, quote, None, at)
             filled += self._fill_from_depth(book.buys, quote.asks, book.taken_asks, at)
             filled += self._fill_from_depth(book.sells, quote.bids, book.taken_bids, at)
-        self._end_immediate(at)
+        if self._immediate:
+            self._end_immediate(at)
         return filled
 
     def _protect_waiting(self, book: Book, quote: Quote, at: datetime) -> None:
@@ -429,8 +441,8 @@ class Engine:
         self._tell(Filled(held.id, quantity, price, at, held.fills))
         if not held.remaining:
             self._drop(held)
-        if held.order.group is not None:
-            self._share(held, self._groups[held.order.group], quantity, price, at)
+        if held.group is not None:
+            self._share(held, held.group, quantity, price, at)
 
     def _end_immediate(self, at: datetime) -> None:
         immediate, self._immediate = self._immediate, []
@@ -447,6 +459,12 @@ class Engine:
 
     # --- groups ---
 
+    def _group(self, order: EngineOrder) -> Group | None:
+        """Slices and legs have a group too, but nothing happens to one because of another."""
+        if order.group is None or not (order.role is Role.ENTRY or order.is_exit):
+            return None
+        return self._groups.setdefault(order.group, Group())
+
     def _share(self, held: Resting, group: Group, quantity: int, price: int, at: datetime) -> None:
         """Tell a fill to the rest of the group."""
         if held.order.role is Role.ENTRY:
@@ -454,7 +472,7 @@ class Engine:
             group.entry_price = group.entry_price or price
             for exit_ in list(group.exits):
                 self._open(exit_, group, quantity, at)
-        elif held.order.is_exit:
+        else:
             group.open_quantity -= quantity
             group.closed_quantity += quantity
             self._close(held, group, quantity, at)

@@ -8,11 +8,12 @@ import numpy as np
 
 from feeds.core.tick import DEPTH_LEVEL, DEPTH_LEVELS, TICK, TickFlag
 
-UNUSABLE = TickFlag.STALE | TickFlag.QUARANTINED | TickFlag.SEEDED
+UNUSABLE = int(TickFlag.STALE | TickFlag.QUARANTINED | TickFlag.SEEDED)
 """Rows with any of these fill nothing and trigger nothing."""
 
 
-READ = ("received_at", "flags", "last_price", "low", "high")
+READ = ("code", "volume", "received_at", "flags", "last_price", "low", "high")
+VOLUME, RECEIVED_AT, FLAGS = (READ.index(name) for name in ("volume", "received_at", "flags"))
 READ_OF_LEVEL = ("bid_price", "bid_quantity", "ask_price", "ask_quantity")
 
 
@@ -62,9 +63,9 @@ class Quote(NamedTuple):
 
 def read_quote(row: tuple[int, ...]) -> Quote:
     """A row of READING as a tuple."""
-    received_at, flags, last_price, low, high = row[:5]
-    bids = [level for level in zip(row[5::4], row[6::4], strict=True) if all(level)]
-    asks = [level for level in zip(row[7::4], row[8::4], strict=True) if all(level)]
+    _, _, received_at, flags, last_price, low, high = row[:7]
+    bids = [level for level in zip(row[7::4], row[8::4], strict=True) if level[0] and level[1]]
+    asks = [level for level in zip(row[9::4], row[10::4], strict=True) if level[0] and level[1]]
     return Quote(received_at, flags, last_price, low, high, bids, asks)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from feeds.core.calendar import Phase
 from oms.core.engine_events import EngineOrder
+from oms.core.groups import Group
 from oms.core.order import PRICED_TYPES, STOP_TYPES, Side
 from oms.core.quote import Quote, Taken
 from oms.core.trailing import next_move_at
@@ -25,9 +26,9 @@ class Resting:
     """One order and what has become of it. `limit`: the price that it rests at; None while it has none."""
 
     __slots__ = (
-        "anchor", "book", "disclosed_quantity", "filled", "fills", "home", "id", "limit", "limit_price", "order",
-        "order_type", "priority", "protection", "quantity", "side", "since", "trigger_price", "triggered", "validity",
-        "waits",
+        "anchor", "book", "disclosed_quantity", "filled", "fills", "group", "home", "id", "limit", "limit_price",
+        "order", "order_type", "priority", "protection", "quantity", "side", "since", "trigger_price", "triggered",
+        "validity", "waits",
     )  # fmt: skip
 
     def __init__(self, order: EngineOrder, book: Book, since: datetime) -> None:
@@ -39,6 +40,7 @@ class Resting:
         self.triggered, self.protection, self.anchor = order.triggered, order.protection_price, order.trailing_anchor
         self.waits = order.waits
         self.home: Ladder | None = None
+        self.group: Group | None = None
         self.limit = self._limit()
 
     def _limit(self) -> int | None:
@@ -156,7 +158,7 @@ class Book:
         self.buy_trails, self.sell_trails = Ladder(HIGHEST_FIRST), Ladder(LOWEST_FIRST)
         self.unpriced = Ladder(LOWEST_FIRST)
         self.taken_bids, self.taken_asks = Taken(), Taken()
-        self.limits_of: Counter[tuple[int, Side]] = Counter()
+        self.limits_of: Counter[int] = Counter()
 
     def add(self, held: Resting) -> None:
         """Put an order where its type and state belong."""
@@ -166,22 +168,21 @@ class Book:
             self._settle_in(held, self.unpriced, 0)
         else:
             self._settle_in(held, self.buys if held.side is Side.BUY else self.sells, held.limit)
-            self.limits_of[held.order.account, held.side] += 1
+            self.limits_of[_account_side(held.order.account, held.side)] += 1
 
     def remove(self, held: Resting) -> None:
         if held.home is None:
             return
         held.home.remove(held)
         if held.home is self.buys or held.home is self.sells:
-            self.limits_of[held.order.account, held.side] -= 1
-        trails = self.trails(held.side)
-        if held in trails:
-            trails.remove(held)
+            self.limits_of[_account_side(held.order.account, held.side)] -= 1
+        elif held.order.trailing_jump and held in self.trails(held.side):
+            self.trails(held.side).remove(held)
         held.home = None
 
     def crossing(self, account: int, side: Side, limit: int) -> Iterator[Resting]:
         """The account's resting orders that an order of this side and limit would meet. Change nothing meanwhile."""
-        if not self.limits_of[account, side.opposite]:
+        if not self.limits_of[_account_side(account, side.opposite)]:
             return
         for held in self.sells if side is Side.BUY else self.buys:
             if side.sign * (limit - (held.limit or 0)) < 0:
@@ -192,6 +193,11 @@ class Book:
     @property
     def is_open(self) -> bool:
         return self.phase is Phase.CONTINUOUS
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether anything waits for a price: stops (those that trail are among them) and market orders without one."""
+        return bool(self.unpriced or self.buy_stops or self.sell_stops)
 
     @property
     def thresholds(self) -> Thresholds:
@@ -218,6 +224,11 @@ class Book:
 
     def trails(self, side: Side) -> Ladder:
         return self.buy_trails if side is Side.BUY else self.sell_trails
+
+
+def _account_side(account: int, side: Side) -> int:
+    """One number for both: a tuple with an enumeration costs a tenth of an order to hash."""
+    return 2 * account + (side is Side.BUY)
 
 
 def _moves_at(held: Resting) -> int:

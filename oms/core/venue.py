@@ -24,6 +24,8 @@ class Refusal(NamedTuple):
 
 def refusal_of(order: EngineOrder, phase: Phase) -> Refusal | None:
     """Why the venue does not take the order at this phase. An exit that waits is not at the venue yet."""
+    if order.order_type is OrderType.LIMIT and order.limit_price is not None and phase is Phase.CONTINUOUS:
+        return None
     if lacks_price(order):
         return Refusal(Reason.PRICE_MISSING, f"A {order.order_type} order needs its limit and trigger prices.")
     if has_wrong_sign(order):

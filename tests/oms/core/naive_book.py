@@ -126,6 +126,12 @@ class NaiveEngine:
             else:
                 self.end(order, Cancelled(order.id, Reason.OTHER_EXIT, at))
 
+    def restore(self, orders: Iterable[EngineOrder], at: datetime) -> None:
+        """Plain orders that rest already; groups are not restored here."""
+        for order in sorted(orders, key=lambda order: order.id):
+            self.list.append(replace(order, priority=self.priority()))
+            self.since[order.id] = at
+
     def catch_up(self, order: EngineOrder, at: datetime) -> None:
         group = order.group or 0
         if group in self.unfilled_entries:

@@ -560,6 +560,15 @@ def test_stops_and_disclosed_quantities_do_not_go_into_a_closing_auction():
     assert desk.phase(Phase.CLOSED) == [Expired(2, Reason.DAY_ENDED, seconds(1.7))]
 
 
+def test_slices_of_one_quantity_have_nothing_to_do_with_each_other():
+    desk = Desk()
+    slices = [order(number, BUY, 10, 99_00, group=5, role=Role.SLICE) for number in (1, 2)]
+    desk.submit(*slices)
+    desk.phase(Phase.CLOSED, CASH)
+    assert fills(desk.tick(asks=((99_00, 15),))) == [(1, 10, 99_00), (2, 5, 99_00)]
+    assert of(Cancelled, desk.cancel(2))
+
+
 def test_shares_without_derivatives_keep_their_own_hours():
     desk = Desk()
     desk.phase(Phase.CONTINUOUS, CASH, has_derivatives=False)
