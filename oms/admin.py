@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
-from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from feeds.admin import pretty
 from feeds.core.instrument import ExchangeSegment
 from feeds.models import Instrument
-from oms.core.order import OrderStatus, Side
+from oms.core.order import OrderStatus, Side, Validity
 from oms.models import Order, OrderEvent, Trade
-from rms.book_admin import BookAdmin, BookInline, moment_text
+from rms.book_admin import BookAdmin, BookInline, clock_text
 from rms.rupees import decimal_rupees, grouped
 
 STATUS_LABELS = {
@@ -47,6 +47,15 @@ def average_price(order: Order) -> int | None:
     return round(order.filled_value / order.filled_quantity) if order.filled_quantity else None
 
 
+def details_text(details: dict[str, Any]) -> str:
+    """What an event carries, in words; its prices are paise inside."""
+    words = [
+        f"{name.replace('_', ' ')} {grouped(value) if name.endswith('price') and value is not None else value}"
+        for name, value in details.items()
+    ]
+    return ", ".join(words) or "-"
+
+
 class EventInline(BookInline):
     """What happened to the order, in its sequence."""
 
@@ -64,8 +73,8 @@ class EventInline(BookInline):
         return " ".join(part for part in (row.reason_code, row.reason) if part) or "-"
 
     @display(description="Details")
-    def what(self, row: OrderEvent) -> SafeString | str:
-        return pretty(row.details) if row.details else "-"
+    def what(self, row: OrderEvent) -> str:
+        return details_text(row.details)
 
 
 class TradeInline(BookInline):
@@ -95,8 +104,7 @@ class OrderAdmin(BookAdmin):
         "side_label",
         "kind",
         "filled",
-        "limit_rupees",
-        "trigger_rupees",
+        "asked_rupees",
         "average_rupees",
         "status_label",
         "why",
@@ -158,7 +166,7 @@ class OrderAdmin(BookAdmin):
 
     @display(description="Placed", ordering="placed_at", header=True)
     def placed(self, row: Order) -> list[str]:
-        return [moment_text(row.placed_at), f"No. {row.pk}"]
+        return [clock_text(row.placed_at), f"{row.trading_date:%-d %b}, no. {row.pk}"]
 
     @display(description="Instrument", ordering="instrument__symbol", header=True)
     def contract(self, row: Order) -> list[str]:
@@ -171,11 +179,15 @@ class OrderAdmin(BookAdmin):
     @display(description="Type", header=True)
     def kind(self, row: Order) -> list[str]:
         words = row.order_type.replace("_", " ").capitalize()
-        return [words, f"{row.product} {row.validity}"]
+        return [words, row.product if row.validity == Validity.DAY else f"{row.product} {row.validity}"]
 
     @display(description="Filled", ordering="quantity")
     def filled(self, row: Order) -> str:
         return f"{row.filled_quantity} / {row.quantity}"
+
+    @display(description="Limit / trigger", ordering="limit_price")
+    def asked_rupees(self, row: Order) -> str:
+        return grouped(row.limit_price) + (f" / {grouped(row.trigger_price)}" if row.trigger_price else "")
 
     @display(description="Limit", ordering="limit_price")
     def limit_rupees(self, row: Order) -> str:
@@ -248,7 +260,7 @@ class TradeAdmin(BookAdmin):
 
     @display(description="Time", ordering="at", header=True)
     def time(self, row: Trade) -> list[str]:
-        return [moment_text(row.at), f"Trade {row.order_id}-{row.number}"]
+        return [clock_text(row.at), f"{row.trading_date:%-d %b}, no. {row.order_id}-{row.number}"]
 
     @display(description="Instrument", ordering="instrument__symbol", header=True)
     def contract(self, row: Trade) -> list[str]:

@@ -138,6 +138,10 @@ def moment_text(moment: datetime | None) -> str:
     return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else "-"
 
 
+def clock_text(moment: datetime) -> str:
+    return formats.date_format(timezone.localtime(moment), "TIME_FORMAT")
+
+
 def tool_links(request: HttpRequest, tools: Iterable[Tool]) -> list[tuple[str, str, str]]:
     """(address, icon, label) of the tools that this user may use."""
     allowed = [tool for tool in tools if request.user.has_perm(tool.permission)]

@@ -62,9 +62,12 @@ def test_orders_are_found_by_account(browser, sale):
     assert found(answer) == ["=cmd()"]
 
 
-def test_prices_are_shown_in_rupees(browser, sale):
+def test_prices_are_shown_in_rupees(browser, sale, people, instruments):
+    stop = {"order_type": "STOP_LOSS", "limit_price": 139_500, "trigger_price": 140_050, "client_reference": "stop"}
+    make_order(sale.account, people[Role.TRADER], instruments[desk.SHARE], **stop)
     page = browser(Role.RISK).get("/admin/oms/order/").content.decode()
     assert "152.30" in page
+    assert "1,395.00 / 1,400.50" in page  # a stop's limit, and the trigger before it
     assert "1,400.04" in page  # the average of 1,400.00 and 1,400.05, weighed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from feeds.models import DhanAccount
+from tests.conftest import browser, people  # noqa: F401 the demo's people, not those of the table of access
 
 
 @pytest.fixture

@@ -18,9 +18,8 @@ export const rupees = (paise) => (nothing(paise) ? "–" : (paise / 100).toLocal
 export function roundRupees(paise) {
   if (nothing(paise)) return "–";
   const size = Math.abs(paise);
-  if (size >= 1e9) return `₹${(paise / 1e9).toFixed(2)} cr`;
-  if (size >= 1e7) return `₹${(paise / 1e7).toFixed(2)} lakh`;
-  return `₹${number(paise / 100)}`;
+  const text = size >= 1e9 ? `${(size / 1e9).toFixed(2)} cr` : size >= 1e7 ? `${(size / 1e7).toFixed(2)} lakh` : number(size / 100);
+  return `${paise < 0 ? "-" : ""}₹${text}`;
 }
 
 // --- elements ----------------------------------------------------------------------------------------
