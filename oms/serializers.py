@@ -94,6 +94,12 @@ class PlaceSerializer(serializers.Serializer[Any]):
     reduces = serializers.BooleanField(default=False, help_text="May only make a position smaller; binds no margin.")
     source = serializers.ChoiceField(choices=SOURCES, default=Source.MANUAL.value)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        missing = [name for name in ("target_price", "stop_price") if attrs["oco"] and attrs[name] is None]
+        if missing:
+            raise serializers.ValidationError(dict.fromkeys(missing, "A pair of exits needs it."))
+        return attrs
+
 
 class ModifySerializer(serializers.Serializer[Any]):
     """What may change of a live order. The quantity is the total, what is filled included."""

@@ -85,6 +85,11 @@ def test_what_makes_no_sense_is_400_and_stored_nowhere(
     assert not Order.objects.exists()
 
 
+def test_a_pair_of_exits_without_prices_is_400(client: APIClient, floor: Floor) -> None:
+    answer = place(client, floor, oco=True, stop_price="140.00")
+    assert (answer.status_code, list(answer.json()["details"])) == (400, ["target_price"])
+
+
 def test_what_cannot_be_traded_is_refused_and_what_is_not_there_is_unknown(client: APIClient, floor: Floor) -> None:
     answer = place(client, floor, instrument="NSE_EQ.999999")
     assert (answer.status_code, answer.json()["code"]) == (422, "UNKNOWN_INSTRUMENT")
