@@ -92,6 +92,9 @@ class Listener(WSListener):
         self.errors: list[dict[str, Any]] = []
         self.on_frame: Callable[[dict[str, Any]], None] | None = None
         self.feeds: dict[int, dict[str, Any]] = {}
+        self.facts: dict[str, list[list[Any]]] = {}
+        self.values: dict[str, Any] = {}
+        self._offsets: dict[str, int] = {}
         self._wanted = list(topics)
         self._keep_rows = keep_rows
         self._sequences: dict[int, int] = {}
@@ -148,8 +151,12 @@ class Listener(WSListener):
         for part in frame["parts"]:
             if isinstance(part, list):
                 self._on_update(part, now)
-            elif "topic" in part:
+            elif "facts" in part:
+                self._on_facts(part)
+            elif "columns" in part:
                 self._on_snapshot(part)
+            elif "values" in part:
+                self.values[part["topic"]] = part["values"]
             else:
                 self.feeds[part["feed"]] = part
         self._check_positions(frame.get("positions", {}))
@@ -182,9 +189,19 @@ class Listener(WSListener):
         self.tally.counts["gaps"] += part["gap"]
         self._sequences[part["id"]] = part["sequence"]
         self._names[part["id"]] = part["topic"]
+        if "offset" in part:
+            self._offsets[part["topic"]] = part["offset"]
         columns = part["columns"]
         self._age_column[part["id"]] = columns.index("received_at") + 1 if columns else 0
         self.snapshots[part["topic"]] = part if self._keep_rows else {"gap": part["gap"], "epoch": part["epoch"]}
+
+    def _on_facts(self, part: dict[str, Any]) -> None:
+        """Numbered without a gap from the snapshot's offset on."""
+        topic = part["topic"]
+        self.tally.counts["gaps"] += part["from"] != self._offsets[topic]
+        self._offsets[topic] = part["to"]
+        if self._keep_rows:
+            self.facts.setdefault(topic, []).extend(part["facts"])
 
     def _check_positions(self, positions: dict[str, int]) -> None:
         for identity, sequence in positions.items():

@@ -199,6 +199,10 @@ class Server:
         finally:
             self._inject(fault="clear")
 
+    def script(self, **command: Any) -> None:
+        """Decide what an instrument shows."""
+        self._simulator.post("/control/prices", json=command).raise_for_status()
+
     def _inject(self, **command: Any) -> None:
         self._simulator.post("/control/faults", json=command).raise_for_status()
 
