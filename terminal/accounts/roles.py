@@ -9,8 +9,8 @@ from django.db import transaction
 
 
 class Role(StrEnum):
-    """A trader has no admin; risk reads all accounts and stops trading; an operator acts on the feed, the tiers and
-    the money; an admin may do all."""
+    """A trader has no admin; risk reads all accounts, stops trading and approves money; an operator acts on the feed,
+    the tiers and the day's end; an admin may do all."""
 
     TRADER = "trader"
     RISK = "risk"
@@ -58,12 +58,14 @@ TRADING_BOOKS = (
 )
 LIMITS = ("rms.add_risklimits", "rms.change_risklimits")
 DAY_END = ("rms.add_settlementprice", "rms.change_settlementprice")
-RISK_CONTROL = ("rms.view_all_accounts", "rms.manage_risk")
-MONEY = ("rms.view_all_accounts", "rms.manage_funds")
+ALL_ACCOUNTS = ("rms.view_all_accounts",)
+RISK_CONTROL = ("rms.manage_risk",)
+MONEY = ("rms.manage_funds",)
+"""Risk and admin: of a large sum one asks, the other approves. Who runs the day's end moves no money by hand."""
 PERMISSIONS: dict[Role, tuple[str, ...]] = {
     Role.TRADER: (),
-    Role.RISK: (*MARKET_ROWS, *TRADING_BOOKS, *RISK_CONTROL, *LIMITS),
-    Role.OPERATOR: (*MARKET_ROWS, *OPERATIONS, *TRADING_BOOKS, *MONEY, *DAY_END),
+    Role.RISK: (*MARKET_ROWS, *TRADING_BOOKS, *ALL_ACCOUNTS, *RISK_CONTROL, *MONEY, *LIMITS),
+    Role.OPERATOR: (*MARKET_ROWS, *OPERATIONS, *TRADING_BOOKS, *ALL_ACCOUNTS, *DAY_END),
     Role.ADMIN: (),  # a superuser: has_perm says yes to everything
 }
 

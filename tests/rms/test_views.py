@@ -71,18 +71,19 @@ def test_a_traders_money_waits_for_somebody_who_manages_funds(asha: User, accoun
     assert (asked["state"], asked["amount"]) == ("WAITING", "1000.00")
     address = f"/api/v2/funds-requests/{asked['id']}/approve"
     assert signed_in(asha).post(address).status_code == 403
-    operator = of_role("olga", "operator")
-    assert operator.post(address).json()["state"] == "DONE"
-    again = operator.post(address)
+    assert of_role("olga", "operator").post(address).status_code == 403
+    risk = of_role("rita", "risk")
+    assert risk.post(address).json()["state"] == "DONE"
+    again = risk.post(address)
     assert (again.status_code, again.json()["code"]) == (409, "ALREADY_DECIDED")
     assert signed_in(asha).get(f"/api/v2/accounts/{account.pk}/funds").json()["cash"] == "101000.00"
 
 
 def test_above_the_threshold_nobody_approves_his_own(account: TradingAccount) -> None:
-    operator = of_role("olga", "operator")
-    assert ask_in(operator, account, "500000.00").json()["state"] == "DONE"
-    asked = ask_in(operator, account, "500000.01").json()
-    answer = operator.post(f"/api/v2/funds-requests/{asked['id']}/approve")
+    risk = of_role("rita", "risk")
+    assert ask_in(risk, account, "500000.00").json()["state"] == "DONE"
+    asked = ask_in(risk, account, "500000.01").json()
+    answer = risk.post(f"/api/v2/funds-requests/{asked['id']}/approve")
     assert (answer.status_code, answer.json()["code"]) == (409, "SECOND_PERSON_NEEDED")
 
 

@@ -25,13 +25,16 @@ def test_a_trader_may_nothing_in_the_admin():
     assert user_in(Role.TRADER).get_all_permissions() == set()
 
 
-def test_risk_only_looks():
-    assert all(name.partition(".")[2].startswith("view_") for name in user_in(Role.RISK).get_all_permissions())
+def test_risk_looks_sets_limits_stops_trading_and_moves_money_and_nothing_else():
+    acts = {name for name in user_in(Role.RISK).get_all_permissions() if ".view_" not in name}
+    assert acts == {"rms.add_risklimits", "rms.change_risklimits", "rms.manage_risk", "rms.manage_funds"}
 
 
-def test_an_operator_acts_and_sees_no_people():
+def test_an_operator_acts_on_the_feed_and_the_days_end_but_not_on_money_risk_or_people():
     operator = user_in(Role.OPERATOR)
-    assert operator.has_perms(["feeds.operate_feed", "feeds.change_chaindefinition", "feeds.add_holiday"])
+    assert operator.has_perms(["feeds.operate_feed", "feeds.change_chaindefinition", "feeds.add_holiday", "rms.add_settlementprice"])
+    for name in ("rms.manage_funds", "rms.manage_risk", "rms.change_risklimits"):
+        assert not operator.has_perm(name), name
     for name in ("feeds.change_dhanaccount", "feeds.change_auditentry", "auth.view_user", "accounts.view_apitoken"):
         assert not operator.has_perm(name), name
 

@@ -50,23 +50,23 @@ def test_a_small_sum_moves_at_once(redis, browser, trading):
 
 
 def test_a_large_sum_waits_for_another_person_even_when_an_admin_asks(redis, browser, people, trading):
-    admin, operator = browser(Role.ADMIN), browser(Role.OPERATOR)
+    admin, risk = browser(Role.ADMIN), browser(Role.RISK)
     pay(admin, trading, "IN", "500000.01")
     waiting = FundsRequest.objects.get()
     assert (waiting.state, cash(trading)) == ("WAITING", 10_000_000)
     assert "other than the person who asked" in refusal(act(admin, "approve-funds", request=waiting.pk))
     assert not AuditEntry.objects.filter(action="ops.approve-funds").exists()
-    act(operator, "approve-funds", request=waiting.pk)
+    act(risk, "approve-funds", request=waiting.pk)
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.decided_by, cash(trading)) == ("DONE", people[Role.OPERATOR], 60_000_001)
-    assert act(operator, "approve-funds", request=waiting.pk).status_code == 200  # no longer among the choices
+    assert (waiting.state, waiting.decided_by, cash(trading)) == ("DONE", people[Role.RISK], 60_000_001)
+    assert act(risk, "approve-funds", request=waiting.pk).status_code == 200  # no longer among the choices
     assert cash(trading) == 60_000_001
 
 
 def test_a_request_is_refused_with_a_reason(redis, browser, trading):
     pay(browser(Role.ADMIN), trading, "IN", "900000")
     waiting = FundsRequest.objects.get()
-    act(browser(Role.OPERATOR), "refuse-funds", request=waiting.pk)
+    act(browser(Role.RISK), "refuse-funds", request=waiting.pk)
     waiting.refresh_from_db()
     assert (waiting.state, waiting.refusal, cash(trading)) == ("REFUSED", "letter of 3 February", 10_000_000)
 
@@ -85,7 +85,7 @@ def test_what_is_no_amount_is_refused(redis, browser, trading, amount):
 
 @pytest.mark.parametrize(
     ("role", "name"),
-    [(Role.RISK, "request-funds"), (Role.RISK, "approve-funds"), (Role.OPERATOR, "engage-kill-switch"),
+    [(Role.OPERATOR, "request-funds"), (Role.OPERATOR, "approve-funds"), (Role.OPERATOR, "engage-kill-switch"),
      (Role.OPERATOR, "release-kill-switch"), (Role.OPERATOR, "square-off-account"), (Role.RISK, "run-job")],
 )  # fmt: skip
 def test_who_may_not_is_refused_and_the_attempt_is_kept(redis, browser, trading, role, name):
