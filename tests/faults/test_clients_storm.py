@@ -32,6 +32,8 @@ BROWSERS_IN_SOAK = 500
 STORM_SECONDS = 60.0
 QUERIES_A_BROWSER = 2
 STATEMENT = re.compile("LOG:  (statement|execute)")
+CHECK = re.compile("LOG:  statement: $")
+"""The pool asks with an empty statement whether the connection it gives still lives; it reads nothing."""
 LOGIN_WATCH = re.compile(r'"(id|session_key)" IN \(')
 QUERIES_OF_TOPICS = 20
 """A process that starts with no topic asks for each once, however many wait for it."""
@@ -83,17 +85,23 @@ async def crowd(web: Web, count: int) -> AsyncIterator[list[ReturningBrowser]]:
             browser.drop()
 
 
-async def weather(web: Web, count: int, storm) -> tuple[float, int]:
-    """Cause a storm among so many browsers; seconds until all were back and right, and the queries that it took."""
+def checks_among(asked: list[str]) -> int:
+    return sum(CHECK.search(line) is not None for line in asked)
+
+
+async def weather(web: Web, count: int, storm) -> tuple[float, int, int]:
+    """Cause a storm among so many browsers; seconds until all were back and right, the queries that it took, and the
+    pool's checks beside them."""
     async with crowd(web, count) as browsers:
         opened = {browser: browser.opened for browser in browsers}
         before, began = len(statements()), clock.monotonic()
         await storm(web, browsers)
         await until(lambda: all(b.is_complete and b.opened > opened[b] for b in browsers), STORM_SECONDS)
-        took, queries = clock.monotonic() - began, len(statements()) - before
+        took, asked = clock.monotonic() - began, statements()[before:]
         with web.market.held() as price:
             await until(lambda: all(is_right(browser, price) for browser in browsers))
-    return took, queries
+    checks = checks_among(asked)
+    return took, len(asked) - checks, checks
 
 
 def is_right(browser: ReturningBrowser, price: int) -> bool:
@@ -114,13 +122,15 @@ async def kill_the_server(web: Web, browsers: list[ReturningBrowser]) -> None:
 
 @pytest.mark.parametrize("storm", [drop_all, kill_the_server])
 async def test_all_come_back_to_the_right_prices_for_two_queries_each(web: Web, storm):
-    _, queries = await weather(web, BROWSERS, storm)
+    _, queries, checks = await weather(web, BROWSERS, storm)
     assert BROWSERS <= queries <= QUERIES_A_BROWSER * BROWSERS + QUERIES_OF_TOPICS
+    assert checks <= BROWSERS + QUERIES_OF_TOPICS
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("storm", [drop_all, kill_the_server])
 async def test_soak_storm(web: Web, storm, say):
-    took, queries = await weather(web, BROWSERS_IN_SOAK, storm)
-    say(f"C04 {storm.__name__}: {BROWSERS_IN_SOAK} browsers back and right after {took:.1f} s, {queries} queries")
+    took, queries, checks = await weather(web, BROWSERS_IN_SOAK, storm)
+    count = f"{queries} queries and {checks} checks of a connection"
+    say(f"C04 {storm.__name__}: {BROWSERS_IN_SOAK} browsers back and right after {took:.1f} s, {count}")
     assert queries <= QUERIES_A_BROWSER * BROWSERS_IN_SOAK + QUERIES_OF_TOPICS
