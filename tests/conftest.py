@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from terminal.accounts.roles import STAFF_ROLES, Role, ensure_roles
+from tests import emptying
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
         cursor.execute("SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname LIKE '%no\\_truncate'")
         for table, trigger in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        emptying.install()
 
 
 def pytest_addoption(parser):
