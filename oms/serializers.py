@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from feeds.core.instrument import InstrumentKey
+from feeds.core.price import rupees_text
 from feeds.serializers import KeyField, MoneyField
 from oms.core.order import OrderStatus, OrderType, Side, Source, Validity
 from oms.facts import average_price
@@ -33,6 +35,16 @@ REFERENCE = r"^[A-Za-z0-9 _.:-]{1,36}$"
 BASKET_REFERENCE_LENGTH = 32
 """Room for the number of a leg behind it."""
 ORDERS_BY = ["-id", "id", "-updated_at", "updated_at"]
+AS_STORED = (
+    "id", "client_reference", "source", "side", "order_type", "validity", "product", "quantity", "filled_quantity",
+    "disclosed_quantity", "reduces", "status", "reason_code", "reason", "triggered", "sequence", "role",
+    "after_market", "forever", "cancel_requested",
+)  # fmt: skip
+TIME = serializers.DateTimeField()
+
+
+def rupees(paise: int | None) -> str | None:
+    return None if paise is None else rupees_text(paise)
 
 
 # --- orders -------------------------------------------------------------------------------------
@@ -144,12 +156,31 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
 
     @extend_schema_field(MoneyField(allow_null=True))
     def get_average_price(self, order: Order) -> str | None:
-        price = average_price(order)
-        return None if price is None else MoneyField().to_representation(price)
+        return rupees(average_price(order))
 
     @extend_schema_field(serializers.BooleanField())
     def get_modify_requested(self, order: Order) -> bool:
         return order.modify_request is not None
+
+    def to_representation(self, order: Order) -> dict[str, Any]:
+        """What the fields above say, written out: building thirty fields costs more than storing the order."""
+        return {
+            **{name: getattr(order, name) for name in AS_STORED},
+            "account": order.account_id,
+            "user": order.user.username if order.user else None,
+            "instrument": str(InstrumentKey.from_code(order.instrument_id)),
+            "symbol": order.instrument.symbol,
+            "average_price": self.get_average_price(order),
+            "limit_price": rupees(order.limit_price),
+            "trigger_price": rupees(order.trigger_price),
+            "protection_price": rupees(order.protection_price),
+            "group": order.group_id,
+            "modify_requested": self.get_modify_requested(order),
+            "release_at": TIME.to_representation(order.release_at) if order.release_at else None,
+            "trading_date": order.trading_date.isoformat(),
+            "placed_at": TIME.to_representation(order.placed_at),
+            "updated_at": TIME.to_representation(order.updated_at),
+        }
 
 
 class PlacedSerializer(OrderSerializer):
@@ -159,6 +190,10 @@ class PlacedSerializer(OrderSerializer):
 
     class Meta(OrderSerializer.Meta):
         fields = [*OrderSerializer.Meta.fields, "together"]
+
+    def to_representation(self, order: Order) -> dict[str, Any]:
+        together = [super(PlacedSerializer, self).to_representation(each) for each in order.together]
+        return {**super().to_representation(order), "together": together}
 
 
 class OrdersQuerySerializer(serializers.Serializer[Any]):

@@ -105,6 +105,8 @@ class OrdersView(ListAPIView[Order]):
         account = account_for(request.user, asked.pop("account"))
         require_trading(request.user, account)
         order = services.place_order(order_request(account, asked, reference_of(request, asked)), request.user)
+        if order.user_id == request.user.pk:
+            order.user = request.user  # known already; the row need not be read for its name
         return Response(placed(order), status=201)
 
 
@@ -137,8 +139,10 @@ def order_request(account: TradingAccount, asked: Mapping[str, Any], reference: 
 
 def placed(order: Order) -> dict[str, Any]:
     """The order and those that were made with it, as they are now."""
-    same = Order.objects.filter(group=order.group_id).exclude(pk=order.pk) if order.group_id else Order.objects.none()
-    order.together = same.select_related("instrument", "user").order_by("pk")
+    order.together = []
+    if order.group_id:
+        same = Order.objects.filter(group=order.group_id).exclude(pk=order.pk)
+        order.together = list(same.select_related("instrument", "user").order_by("pk"))
     return serializers.PlacedSerializer(order).data
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "terminal.settings")
 os.environ.setdefault("DATABASE_POOL_SIZE", "16")  # a request is a thread: without a pool each would connect anew
-django_application = get_asgi_application()  # sets Django up, before anything that uses its models is imported
+django.setup()  # before anything that uses its models is imported
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from rms.span_files import span_file  # noqa: E402
 from terminal.checks import require_safe  # noqa: E402
+from terminal.http import ThreadHandler  # noqa: E402
 from terminal.routing import websockets  # noqa: E402
 
 require_safe()  # no management command stands in front of this process to run the system checks
 span_file()  # read before the first order asks for it
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": websockets})
+application = ProtocolTypeRouter({"http": ThreadHandler(), "websocket": websockets})
