@@ -30,6 +30,8 @@ from terminal.stack import PROJECT, Stack, free_port
 START = datetime(2026, 2, 3, 10, 0, tzinfo=clock.IST)
 ACCOUNTS = 120
 """Each may place ten orders a second on a segment (NSE/INVG/67858)."""
+LISTENERS = 10
+"""Accounts whose websocket is open: from their orders the time to the fill is measured."""
 RUPEES_EACH = 100_000_000
 MARKET_RATE = "2500"
 READY_SECONDS = 90.0
@@ -179,6 +181,7 @@ def plan(stack: Stack, who: dict[str, Any], seconds: float) -> dict[str, Any]:
         "base": f"http://127.0.0.1:{stack.web_ports[0]}",
         "tokens": who["tokens"],
         "accounts": who["accounts"],
+        "listeners": LISTENERS,
         "orders": orders,
         "phases": [
             {"name": "warm", "connections": 4, "rate": 20.0, "seconds": 5.0},

@@ -2,7 +2,7 @@
 
     python -m bench.orders_load < plan.json
 
-The plan: {base, tokens, accounts, orders: [...bodies], phases: [{"name", "connections", "rate" | null, "seconds"}]}.
+The plan: {base, tokens, accounts, listeners, orders: [...bodies], phases: [{name, connections, rate | null, seconds}]}.
 Prints one JSON object a phase: acknowledged, refused, failed, per second, latencies in ms to acknowledged and to fill.
 """
 
@@ -44,7 +44,7 @@ class Phase:
             "orders": done,
             "orders_per_second": round(done / self.seconds, 1),
             "to_acknowledged_ms": self.acknowledged.summary(),
-            "filled": self.filled.count,
+            "fills_heard": self.filled.count,
             "to_fill_ms": self.filled.summary(),
             "answers": dict(self.answers),
         }
@@ -115,22 +115,24 @@ class Run:
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self.base, self.tokens, self.bodies = plan["base"], plan["tokens"], plan["orders"]
-        self.accounts = plan["accounts"]
+        self.accounts, self.listeners = plan["accounts"], plan["listeners"]
         self.fills = Fills()
         self._number = count()
         self._mark = f"{random.randrange(1 << 32):08x}"
 
-    def next_order(self) -> tuple[str, str, bytes]:
+    def next_order(self) -> tuple[str, str, bytes, bool]:
+        """Reference, token, body, and whether somebody listens to its account."""
         number = next(self._number)
         reference = f"b{self._mark}-{number}"
         who = number % len(self.tokens)
         body = {**self.bodies[number % len(self.bodies)], "account": self.accounts[who], "client_reference": reference}
-        return reference, self.tokens[who], json.dumps(body).encode()
+        return reference, self.tokens[who], json.dumps(body).encode(), who < self.listeners
 
     async def post(self, poster: Poster, phase: Phase, due: float) -> None:
         """One order; its latency counts from when it was due, so that a stall is not hidden by posting later."""
-        reference, token, body = self.next_order()
-        self.fills.posted[reference] = (due, phase)
+        reference, token, body, is_heard = self.next_order()
+        if is_heard:
+            self.fills.posted[reference] = (due, phase)
         try:
             status, answer = await poster.post(token, body)
         except (OSError, EOFError, TimeoutError) as error:
@@ -190,7 +192,7 @@ class Run:
 async def run(plan: dict[str, Any]) -> None:
     load = Run(plan)
     listeners = []
-    for token, account in zip(plan["tokens"], plan["accounts"], strict=True):
+    for token, account in list(zip(plan["tokens"], plan["accounts"], strict=True))[: plan["listeners"]]:
         listener = Listener([f"account.{account}"], Tally())
         listener.on_frame = load.fills.on_frame
         headers = {"Authorization": f"Token {token}"}
