@@ -217,6 +217,7 @@ async def test_staff_see_the_feeds_and_the_web_processes_once_a_second(stage):
 async def test_a_storm_of_returning_browsers_costs_two_queries_each_at_most(stage):
     await stage.publish_all()
     first = await stage.browser(CHAIN)
+    await first.until(lambda: first.value(CHAIN, "last_price", 1) == 10_001)
     executed: list[str] = []
     with count_queries(executed):
         storm = await asyncio.gather(*[stage.browser(CHAIN) for _ in range(20)])
