@@ -18,7 +18,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 PAID_IN = 300_000_00
 STRIKE = 26_000
 DAY_IS_OVER = datetime(2026, 2, 3, 16, 3, 58, tzinfo=clock.IST)
-EVERYTHING = ("simulator", "feed", "execution", "web", "web2", "worker", "beat")
 DAY_END = "SELECT status, attempts FROM feeds_jobrun WHERE job = 'day_end.EQUITY' AND trading_date = '2026-02-03'"
 SHARE = "NSE_EQ.2885"
 
@@ -26,7 +25,9 @@ SHARE = "NSE_EQ.2885"
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     with temporary_data("bt-flow-") as folder, running(Path(folder)) as server:
-        yield Desk(server)
+        desk = Desk(server)
+        yield desk
+        desk.auditor.end()
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +146,7 @@ def test_the_days_end_charges_delivers_and_writes_a_note_that_agrees(desk: Desk)
     desk.agrees()
     before = paise(desk.funds()["cash"])
 
-    desk.server.start_at(DAY_IS_OVER, *EVERYTHING)
-    desk.server.wait_until(desk.server.is_ready, READY_SECONDS, "the server in the afternoon")
+    desk.server.start_at(DAY_IS_OVER, "worker", "beat")
     desk.server.wait_until(lambda: desk.server.query(DAY_END) == [("DONE", 1)], READY_SECONDS, "the day's end")
 
     [note] = desk.get(f"/api/v2/accounts/{desk.account}/statements")["results"]
