@@ -11,7 +11,7 @@ up: $(VENV)/.runtime
 	@exec $(BIN)/python manage.py up $(ARGS)
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/.development
 	$(BIN)/python -m pytest -m soak -n 0 --soak $(ARGS)

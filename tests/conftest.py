@@ -27,7 +27,34 @@ def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="Run the soak tests, and the faults at full length.")
 
 
+HEAVIEST = (
+    "tests/flows/test_recovery.py",
+    "tests/terminal/test_asgi.py",
+    "tests/flows/test_trading.py",
+    "tests/faults/test_clients.py",
+    "tests/faults/test_trading.py",
+    "tests/faults/test_clients_access.py",
+    "tests/terminal/test_access.py",
+    "tests/faults/test_connections.py",
+    "tests/terminal/test_schema_fuzz.py",
+    "tests/feeds/process/test_runtime.py",
+    "tests/flows/test_load.py",
+    "tests/feeds/fanout/test_hub.py",
+    "tests/feeds/test_services.py",
+    "tests/feeds/fanout/test_consumers.py",
+    "tests/terminal/test_up.py",
+    "tests/faults/test_clients_messages.py",
+    "tests/faults/test_two_feeds.py",
+    "tests/faults/test_burst.py",
+    "tests/faults/test_clients_storm.py",
+)
+"""These files first, so that no worker is left alone with one; what starts a whole server beside what mostly waits."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
+    place = {path: number for number, path in enumerate(HEAVIEST)}
+    items.sort(key=lambda item: place.get(item.location[0], len(place)))
     if config.getoption("--soak"):
         return
     kept = [item for item in items if "soak" not in item.keywords]
