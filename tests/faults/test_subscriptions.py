@@ -13,14 +13,15 @@ from feeds.dhan import wire
 from feeds.simulator.subscriptions import Subscriptions, parse_request
 from feeds.simulator.switches import Limits, Unconfirmed
 from tests.faults.market import Market, a_market, contracts
-from tests.faults.pace import paced, seeded
+from tests.faults.pace import FULL_TIMEOUT_SECONDS, paced, seeded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+FULL_TIMEOUT = pytest.mark.timeout(FULL_TIMEOUT_SECONDS)
 FEED_MODES = {Mode.FULL: wire.FeedMode.FULL, Mode.QUOTE: wire.FeedMode.QUOTE}
 
 
-@pytest.mark.parametrize("operations", [1_000, pytest.param(100_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("operations", [1_000, pytest.param(100_000, marks=[pytest.mark.soak, FULL_TIMEOUT])])
 def test_f07_whatever_is_wanted_the_simulators_own_count_never_finds_a_breach(operations, say):
     planner, dice = Planner(), random.Random(operations)
     dhan = [Subscriptions(Limits(), Unconfirmed()) for _ in range(5)]
