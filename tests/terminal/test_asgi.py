@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 import pytest_asyncio
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client, RequestFactory
 from picows import WSListener, ws_connect
 
 from bench.fanout import SilentBrowser, masked_text
+from feeds import clock
 from feeds.core.instrument import InstrumentKey
 from rms import facts, ledger
 from terminal.accounts import services
 from terminal.children import Child
 from terminal.listeners import Listener, Tally, open_listener
-from terminal.stack import PROJECT, free_port, web_command
+from terminal.stack import PROJECT
+from tests.faults.clients_fixtures import web_process
 from tests.feeds.market import Feed, in_database, make_chain, row, session_headers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
@@ -37,6 +36,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 CHAIN = "chain.NSE_FNO.NIFTY.2026-02-24"
 DEADLINE_SECONDS = 20.0
 STRIKES = 100
+TIMERS = {"BROWSER_SILENT_SECONDS": "1.5", "BROWSER_HEARTBEAT_SECONDS": "0.5"}
 
 
 @dataclass
@@ -49,6 +49,8 @@ class Web:
     token: str
     keys: list[InstrumentKey]
     feed: Feed
+    said: int
+    """How long its log was when the test began."""
 
     @property
     def url(self) -> str:
@@ -61,7 +63,7 @@ class Web:
         return listener
 
     def log(self) -> str:
-        return self.child.log_tail(1000)
+        return self.child.log.read_text(errors="replace")[self.said :]
 
 
 async def until(condition: Callable[[], object], meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -70,11 +72,6 @@ async def until(condition: Callable[[], object], meanwhile: Callable[[], Awaitab
             if meanwhile is not None:
                 await meanwhile()
             await asyncio.sleep(0.05)
-
-
-def url_of_the_test_database() -> str:
-    name = connection.settings_dict["NAME"]
-    return settings.DATABASE_URL.replace("/terminal?", f"/{name}?")
 
 
 def prepare() -> tuple[list[InstrumentKey], dict[str, str], str]:
@@ -93,29 +90,28 @@ def load_example(name: str = "market_client") -> ModuleType:
     return module
 
 
-@pytest_asyncio.fixture(params=["daphne", "uvicorn"])
-async def web(request, redis, tmp_path: Path) -> AsyncIterator[Web]:
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def process(request, django_db_setup, tmp_path_factory) -> Iterator[tuple[Child, int]]:
+    folder = tmp_path_factory.mktemp("web")
+    with web_process(request.param, folder, BROWSER_UNACKED_BYTES="100000", **TIMERS) as process:
+        yield process
+
+
+@pytest_asyncio.fixture
+async def web(redis, process: tuple[Child, int]) -> AsyncIterator[Web]:
+    """The process of this server, started again when the test before ended it."""
+    child, port = process
     keys, headers, token = await in_database(prepare)
-    port = free_port()
-    environment = {
-        **os.environ,
-        "DATABASE_URL": url_of_the_test_database(),
-        "REDIS_URL": settings.REDIS_URL,
-        "BROWSER_SILENT_SECONDS": "1.5",
-        "BROWSER_UNACKED_BYTES": "100000",
-        "BROWSER_HEARTBEAT_SECONDS": "0.5",
-    }
-    command = web_command(request.param, port)
-    child = Child("web", command, environment=environment, log=tmp_path / "web.log", folder=PROJECT)
-    child.start()
-    feed = Feed()
+    if not child.running:
+        child.start()
+    feed = Feed(epoch=clock.wall_nanoseconds())  # the process has seen those of the tests before
     try:
         await until(lambda: accepts(port))
         await feed.publish(*[row(key, 10_000) for key in keys], whole=True)
-        yield Web(port, child, {**headers, "Origin": f"http://127.0.0.1:{port}"}, token, keys, feed)
+        said = len(child.log.read_text())
+        yield Web(port, child, {**headers, "Origin": f"http://127.0.0.1:{port}"}, token, keys, feed, said)
     finally:
         await feed.close()
-        child.stop()
 
 
 def accepts(port: int) -> bool:
