@@ -51,7 +51,7 @@ HEAVIEST = (
 """These files first, so that no worker is left alone with one; what starts a whole server beside what mostly waits."""
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)  # pytest-django sorts by kind of database before
 def pytest_collection_modifyitems(config, items):
     place = {path: number for number, path in enumerate(HEAVIEST)}
     items.sort(key=lambda item: place.get(item.location[0], len(place)))
