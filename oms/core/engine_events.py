@@ -27,6 +27,7 @@ class Reason(StrEnum):
     BRACKET_EXITED = "BRACKET_EXITED"  # an exit was filled whole while the entry was still open
     CLOSING_AUCTION = "CLOSING_AUCTION"  # stops and disclosed quantities do not go into a closing auction
     DAY_ENDED = "DAY_ENDED"
+    POSITION_CLOSED = "POSITION_CLOSED"  # it may only close a position, and nothing was left of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ def read_waiting() -> Waiting:
             cancelled.setdefault(entries[each.group_id].pk, []).append(each.pk)
     placed = [order for order in orders if order.status == OrderStatus.TRANSIT and not order.cancel_requested]
     placed_groups = {order.group_id for order in placed if order.role == Role.ENTRY}
-    waits = engine_orders([each for each in exits if each.group_id in placed_groups], waits=True)
+    following = [each for each in exits if each.group_id in placed_groups and not each.cancel_requested]
+    waits = engine_orders(following, waits=True)
     return Waiting(
         placing=sorted(engine_orders(placed) + waits, key=attrgetter("id")),
         modifying=[order for order in orders if _only_to_modify(order)],

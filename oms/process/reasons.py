@@ -15,6 +15,7 @@ SENTENCES = {
     Reason.ENTRY_ENDED: "Its entry ended without a fill.",
     Reason.BRACKET_EXITED: "An exit of its bracket was filled.",
     Reason.CLOSING_AUCTION: "Stops and disclosed quantities do not go into the closing auction.",
+    Reason.POSITION_CLOSED: "It may only close a position, and nothing was left to close.",
     Reason.DAY_ENDED: "It was good for the day, and the day has ended.",
 }
 

@@ -33,7 +33,6 @@ from oms.core.engine_events import Accepted, Cancelled, EngineEvent, Expired, Re
 from oms.core.matching import Rules
 from oms.core.order import ImpossibleTransition
 from oms.gateways.paper import PaperGateway
-from oms.models import Order
 from oms.process.database import StepDatabase
 from oms.process.fencing import Fenced
 from oms.process.holding import Holding
@@ -209,10 +208,12 @@ class ExecutionSession:
         self._tell_phases(now)
         self._follow_market(now)
         self._send(waiting, now)
-        events, self._own = [*self._own, *self.gateway.events()], []
+        self._own += self.gateway.events()
+        events, self._own = self._own, []
         if events:
             failpoints.reach("before_write")
             written = await self._database.run(partial(write_events, events, self.epoch, self._market_of))
+            self._let_go(written.cut, now)
             self._note(events, written, clock.monotonic() - began)
         self._taken.clear()
         self.trades = True
@@ -265,8 +266,7 @@ class ExecutionSession:
             self.figures.lag_ms = round((clock.wall_nanoseconds() - event.flushed_at) / 1e6, 2)
 
     def _send(self, waiting: Waiting, now: datetime) -> None:
-        for order in waiting.cancelling:
-            self._cancel(order, waiting.exits.get(order.pk, ()), now)
+        self._cancel(waiting, now)
         for order in waiting.modifying:
             if not self.gateway.modify(order.pk, change_asked(order), now):
                 log.error("execution: order %d is to be changed and is not at the venue", order.pk)
@@ -274,10 +274,20 @@ class ExecutionSession:
             self.gateway.place(order, now)
         self.figures.counters["orders"] += len(waiting.placing)
 
-    def _cancel(self, order: Order, exits: Collection[int], now: datetime) -> None:
-        """What never came to the venue ends here, with the exits that would have followed it."""
-        if not self.gateway.cancel(order.pk, REQUESTED, now):
-            self._own += [Cancelled(pk, REQUESTED, now) for pk in (order.pk, *exits)]
+    def _cancel(self, waiting: Waiting, now: datetime) -> None:
+        """What never came to the venue ends here, with the exits that would have followed it. What this step has told
+        of was there: it ended before it was asked to, or goes with its group."""
+        absent = [order for order in waiting.cancelling if not self.gateway.cancel(order.pk, REQUESTED, now)]
+        self._own += self.gateway.events()
+        told = {event.order_id for event in self._own}
+        never_sent = {pk for order in absent for pk in (order.pk, *waiting.exits.get(order.pk, ()))} - told
+        self._own += [Cancelled(pk, REQUESTED, now) for pk in sorted(never_sent)]
+
+    def _let_go(self, cut: Collection[int], now: datetime) -> None:
+        """The venue learns which orders the writing has ended; what follows for others is told by the next step."""
+        for pk in cut:
+            self.gateway.cancel(pk, Reason.POSITION_CLOSED, now)
+        self._own += [event for event in self.gateway.events() if event.order_id not in cut]
 
     def _market_of(self, codes: Collection[int]) -> Market:
         day = clock.exchange_today()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from oms.core.engine_events import (
     Modified,
     ModifyRefused,
     Protected,
+    Reason,
     Rejected,
     Trailed,
     Triggered,
@@ -34,9 +35,10 @@ from oms.process.fencing import require_epoch
 from oms.process.reasons import REQUESTED, sentence
 from rms import fills as money
 from rms import ledger
+from rms.core.product import Product
 from rms.fills import Fill
 from rms.market import Market
-from rms.models import Hold
+from rms.models import Hold, Holding, Position
 
 Kind = OrderEvent.Kind
 MarketOf = Callable[[Collection[int]], Market]
@@ -49,6 +51,8 @@ class Written:
 
     fills: int = 0
     ended: frozenset[int] = frozenset()
+    cut: frozenset[int] = frozenset()
+    """Orders that may only reduce and were ended, as nothing was left to close: the venue has to be told."""
 
 
 @dataclass
@@ -63,6 +67,9 @@ class Page:
     """By order: what was still open before its first fill of the step."""
     asked: Mapping[int, OrderEvent] = field(default_factory=dict)
     """By order: the request to cancel it."""
+    room: Room | None = None
+    """None: no order of the step may only reduce."""
+    cut: set[int] = field(default_factory=set)
 
     def add(self, order: Order, kind: str, status: OrderStatus | None, at: datetime, **more: Any) -> None:
         self.changes.append(change(order, kind, status, at=at, **more))
@@ -81,7 +88,8 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
     ledger.lock(Order.objects.filter(pk__in=ids).values_list("account_id", flat=True).distinct())
     orders = lock_orders(ids)
     market = market_of({orders[event.order_id].instrument_id for event in events if isinstance(event, Filled)})
-    page = translate(events, orders, epoch, market)
+    room = room_for(events, orders)
+    page = translate(events, orders, epoch, market, room)
     transaction.on_commit(partial(failpoints.reach, "after_commit_before_announce"))
     if page.trades:  # before the orders, whose ends void what a fill has not posted
         money.record_fills(fills_of(page, _held(page.unfilled)), market)
@@ -89,14 +97,19 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
     save_changes(page.changes)
     record_facts([(trade.account_id, facts.TRADE, facts.trade_body(trade)) for trade in page.trades])
     failpoints.reach("before_commit")
-    return Written(len(page.trades), frozenset(pk for pk, order in page.orders.items() if order.status in TERMINAL))
+    ended = frozenset(pk for pk, order in page.orders.items() if order.status in TERMINAL)
+    return Written(len(page.trades), ended, frozenset(page.cut))
 
 
-def translate(events: Sequence[EngineEvent], orders: Mapping[int, Order], epoch: int, market: Market) -> Page:
+def translate(
+    events: Sequence[EngineEvent], orders: Mapping[int, Order], epoch: int, market: Market, room: Room | None = None
+) -> Page:
     """Events as changes and trades. The orders are changed in memory."""
-    page = Page(orders, epoch, asked=_requests_to_cancel(orders))
+    page = Page(orders, epoch, asked=_requests_to_cancel(orders), room=room)
     for event in events:
         order = orders[event.order_id]
+        if order.pk in page.cut:
+            continue
         if isinstance(event, Filled):
             fill(page, order, event, market.instrument(order.instrument_id).multiplier)
         else:
@@ -110,10 +123,63 @@ def _requests_to_cancel(orders: Mapping[int, Order]) -> dict[int, OrderEvent]:
     return {event.order_id: event for event in events}
 
 
+# --- what may only reduce -------------------------------------------------------------------------
+
+PositionKey = tuple[int, int, str]
+"""Account, instrument, product."""
+
+
+@dataclass
+class Room:
+    """Positions as the fills of a step leave them one after another, settled shares beside."""
+
+    positions: dict[PositionKey, int]
+    shares: Mapping[PositionKey, int]
+
+    def take(self, order: Order, quantity: int) -> int:
+        """How much of a fill may happen; it has happened after this."""
+        key, side = _key(order), Side(order.side)
+        open_now = self.positions.get(key, 0)
+        if order.reduces:
+            settled = self.shares.get(key, 0) if side is Side.SELL else 0
+            quantity = min(quantity, max(settled - side.sign * open_now, 0))
+        self.positions[key] = open_now + side.sign * quantity
+        return quantity
+
+
+def _key(order: Order) -> PositionKey:
+    return order.account_id, order.instrument_id, str(order.product)
+
+
+def room_for(events: Sequence[EngineEvent], orders: Mapping[int, Order]) -> Room | None:
+    """The positions that orders which may only reduce have filled against; their accounts are locked."""
+    filled = {event.order_id for event in events if isinstance(event, Filled)}
+    keys = {_key(orders[pk]) for pk in filled if orders[pk].reduces}
+    if not keys:
+        return None
+    wanted = {"account__in": {key[0] for key in keys}, "instrument__in": {key[1] for key in keys}}
+    positions = Position.objects.filter(**wanted)
+    shares = Holding.objects.filter(**wanted).values_list("account_id", "instrument_id", "quantity")
+    return Room(
+        {(row.account_id, row.instrument_id, row.product): row.signed_quantity for row in positions},
+        {(account_id, code, Product.CNC.value): quantity for account_id, code, quantity in shares},
+    )
+
+
 # --- fills ----------------------------------------------------------------------------------------
 
 
 def fill(page: Page, order: Order, event: Filled, multiplier: int) -> None:
+    """What may only reduce takes no more than is open: somebody else may have closed it since the order was checked."""
+    closable = event.quantity if page.room is None else page.room.take(order, event.quantity)
+    if closable:
+        fill_whole(page, order, replace(event, quantity=closable), multiplier)
+    if closable < event.quantity:
+        page.cut.add(order.pk)
+        cancelled(page, order, Cancelled(order.pk, Reason.POSITION_CLOSED, event.at))
+
+
+def fill_whole(page: Page, order: Order, event: Filled, multiplier: int) -> None:
     page.unfilled.setdefault(order.pk, order.remaining_quantity)
     order.filled_quantity += event.quantity
     order.filled_value += event.quantity * event.price

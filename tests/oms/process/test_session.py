@@ -12,7 +12,7 @@ from feeds import clock
 from feeds.models import Lease
 from oms.models import Order, OrderEvent, OrderGroup, Trade
 from oms.process.fencing import LEASE, Fenced
-from oms.services import cancel_order
+from oms.services import cancel_all, cancel_order
 from rms import kill_switch
 from rms.models import AccountFact, Funds, Hold, Position
 from tests.oms.process.trading import DAY, MORNING, a_desk, an_account, an_option, row, send
@@ -248,3 +248,60 @@ async def test_at_the_close_the_orders_of_the_day_expire(account, settings):
         await desk.step()
     await order.arefresh_from_db()
     assert (order.status, order.reason_code) == ("EXPIRED", "DAY_ENDED")
+
+
+async def test_an_order_that_fills_in_the_step_that_was_to_cancel_it_is_filled(account):
+    order = await in_database(send)(account, limit_price=12_010, held=901_000)
+    async with a_desk() as desk:
+        await desk.ticks(row(12_050, asks=[(12_055, 75)]))
+        await in_database(cancel_order)(order, account.owner)
+        await desk.ticks(row(12_005, asks=[(12_005, 75)]))
+        await desk.step()
+    assert await statuses(order) == ["FILLED"]
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_a_bracket_ends_once_when_each_of_its_orders_is_cancelled(account, is_sent):
+    entry, target, stop = await in_database(a_bracket)(account)
+    async with a_desk() as desk:
+        if is_sent:
+            await desk.ticks(row(12_050, asks=[(12_055, 75)]))
+        await in_database(cancel_all)(account, account.owner)
+        await desk.step()
+        await desk.step()
+    assert await statuses(entry, target, stop) == ["CANCELLED"] * 3
+
+
+async def test_an_exit_that_is_cancelled_before_its_entry_was_sent_never_comes_to_the_venue(account):
+    entry, target, stop = await in_database(a_bracket)(account)
+    await in_database(cancel_order)(target, account.owner)
+    async with a_desk() as desk:
+        await desk.ticks(row(12_005, bids=[(12_000, 75)], asks=[(12_005, 75)]))
+    assert await statuses(entry, target, stop) == ["FILLED", "CANCELLED", "TRIGGER_PENDING"]
+
+
+def a_bracket(account):
+    bracket = OrderGroup.objects.create(account=account, kind="BRACKET")
+    exit_ = {"status": "QUEUED", "side": "SELL", "group": bracket, "reduces": True}
+    return (
+        send(account, role="ENTRY", group=bracket, limit_price=12_010, held=901_000),
+        send(account, role="TARGET", limit_price=12_500, **exit_),
+        send(account, role="STOP", order_type="STOP_LOSS", trigger_price=11_500, limit_price=11_400, **exit_),
+    )
+
+
+@pytest.mark.parametrize(("bought", "sold"), [(75, [(75, "FILLED"), (0, "CANCELLED")]),
+                                               (150, [(75, "FILLED"), (75, "CANCELLED")])])  # fmt: skip
+async def test_an_exit_and_a_square_off_together_close_no_more_than_is_open(account, bought, sold):
+    await in_database(send)(account, limit_price=12_010, quantity=bought, held=2_000_000)
+    async with a_desk() as desk:
+        await desk.ticks(row(12_000, asks=[(12_005, bought)]))
+        closing = {"side": "SELL", "reduces": True, "limit_price": 12_000}
+        exit_ = await in_database(send)(account, **closing)
+        square_off = await in_database(send)(account, quantity=300, **closing)
+        await desk.ticks(row(12_000, bids=[(12_000, 225)]))
+        assert desk.session.gateway.book() == []
+        await desk.ticks(row(12_000, bids=[(12_000, 500)]))
+    assert (await Position.objects.aget()).signed_quantity == 0
+    orders = Order.objects.filter(pk__in=[exit_.pk, square_off.pk]).order_by("pk")
+    assert [pair async for pair in orders.values_list("filled_quantity", "status")] == sold
