@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import IO, Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import close_old_connections
+from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -42,8 +45,10 @@ class ThreadHandler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
+        # A context of its own: a time zone or language that one request activates is not the next one's.
+        run = copy_context().run
         loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._threads, self._respond, scope, body)
+        response = await loop.run_in_executor(self._threads, run, self._respond, scope, body)
         try:
             await self.send_response(response, send)
         finally:
@@ -63,6 +68,10 @@ class ThreadHandler(ASGIHandler):
             if request is not None:
                 response = self.get_response(request)
             response._handler_class = self.__class__
-            if not response.streaming:
+            if isinstance(response, FileResponse):
+                response.block_size = self.chunk_size
+            if response.streaming:
+                close_old_connections()  # what streams is read on another thread, which closes its own
+            else:
                 response.close()
             return response
