@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -62,10 +62,16 @@ class TopicKind(ABC):
     """True: the details are asked for again each second (the ops page), and there are no rows."""
     open_to_all: ClassVar[bool] = False
     """True: every signed-in user may join, and nobody need be asked."""
+    can_be_withdrawn: ClassVar[bool] = False
+    """True: who was let in may lose it again, so `withdrawn` is asked each second."""
 
     def authorise(self, user: User, name: str) -> bool:
         """Whether this user may join. What may not be joined looks the same as what does not exist."""
         return self.open_to_all
+
+    def withdrawn(self, joined: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+        """Of these (user id, topic) those whose user may not be there any more; a few queries for all."""
+        return set()
 
     @abstractmethod
     def contents(self, name: str) -> TopicContents | None:
@@ -140,6 +146,20 @@ def facts_after(wanted: Mapping[str, int], limit: int) -> dict[str, list[Fact]]:
 def authorised(user: User, names: Iterable[str]) -> set[str]:
     """Those of the topics that this user may join."""
     return {name for name in names if (kind := kind_of(name)) is not None and kind.authorise(user, name)}
+
+
+def can_be_withdrawn(name: str) -> bool:
+    kind = kind_of(name)
+    return kind is not None and kind.can_be_withdrawn
+
+
+def withdrawn(joined: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Of these (user id, topic) those whose user may not be there any more, one call a kind."""
+    by_kind: dict[TopicKind, list[tuple[int, str]]] = {}
+    for user, name in joined:
+        if (kind := kind_of(name)) is not None:
+            by_kind.setdefault(kind, []).append((user, name))
+    return {pair for kind, pairs in by_kind.items() for pair in kind.withdrawn(pairs)}
 
 
 @lru_cache(maxsize=1)

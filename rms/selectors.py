@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q, QuerySet
 
@@ -32,6 +34,19 @@ def account_for(user: User, pk: int) -> TradingAccount:
     if account is None or not (may_trade(user, account) or user.has_perm(VIEW_ALL)):  # type: ignore[union-attr]
         raise AccountMissing
     return account
+
+
+def seen_of(pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Of these (user id, account id) those whose user may see the account now: rights are read anew."""
+    accounts = {account for _, account in pairs}
+    owners = TradingAccount.objects.filter(pk__in=accounts).values_list("owner", "pk")
+    traders = TradingAccount.traders.through.objects.filter(tradingaccount__in=accounts).values_list(
+        "user", "tradingaccount"
+    )
+    own = {*owners, *traders}
+    others = get_user_model().objects.filter(pk__in={user for user, account in pairs if (user, account) not in own})
+    everywhere = {user.pk for user in others if user.has_perm(VIEW_ALL)}
+    return {(user, account) for user, account in pairs if user in everywhere or (user, account) in own}
 
 
 def may_trade(user: User, account: TradingAccount) -> bool:

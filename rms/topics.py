@@ -49,11 +49,18 @@ def register_part(parts_of: PartsOf) -> None:
 
 
 class AccountTopics(FactTopicKind):
-    """For those who may see the account."""
+    """For those who may see the account, for as long as they may."""
+
+    can_be_withdrawn = True
 
     def authorise(self, user: User, name: str) -> bool:
         account = account_id(name)
         return account is not None and selectors.accounts_of(user).filter(pk=account).exists()
+
+    def withdrawn(self, joined: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+        by_id = {(user, account): (user, name) for user, name in joined if (account := account_id(name)) is not None}
+        seen = selectors.seen_of(by_id)
+        return {pair for key, pair in by_id.items() if key not in seen}
 
     def contents(self, name: str) -> TopicContents | None:
         return self.contents_of([name]).get(name)

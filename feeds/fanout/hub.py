@@ -312,12 +312,15 @@ class Hub:
         self._renew_if_old(topic)
 
     async def _drop(self, topic: TopicState) -> None:
-        text = error_text(ErrorCode.TOPIC_GONE, "this topic is no more", topic=topic.name)
-        told = []
-        for browser in list(self._audience[topic]):
+        audience = list(self._audience[topic])
+        for browser in audience:
             self._set_topics(browser, browser.topics - {topic})
-            told.append(asyncio.create_task(browser.link.send(text)))
         self._forget(topic)
+        await self._tell_gone(topic.name, audience)
+
+    async def _tell_gone(self, name: str, browsers: Iterable[Browser]) -> None:
+        text = error_text(ErrorCode.TOPIC_GONE, "this topic is no more", topic=name)
+        told = [asyncio.create_task(browser.link.send(text)) for browser in browsers]
         if told:  # a full line may take its time, and the others' news does not wait for it
             await asyncio.wait(told, timeout=FAREWELL_SECONDS)
 
@@ -594,11 +597,32 @@ class Hub:
         """Close within two seconds whoever signed out, was disabled or lost rights, told or not."""
         while True:
             await asyncio.sleep(LOGINS_SECONDS)
+            await self._end_withdrawn()
             if not self.browsers:
                 continue
             logins = [browser.login for browser in self.browsers]
             ended = await self._offload.run(partial(self._admission.ended, logins))
             await self._close_where(lambda login, ended=ended: login in ended)
+
+    async def _end_withdrawn(self) -> None:
+        """Take from topics whoever may not be there any more, and forget that they were allowed."""
+        joined = {
+            (browser.login.user.pk, topic.name)
+            for topic, audience in self._audience.items()
+            if topics.can_be_withdrawn(topic.name)
+            for browser in audience
+        }
+        joined |= {key for key in self._authorised if topics.can_be_withdrawn(key[1])}
+        if not joined:
+            return
+        for user, name in await self._offload.run(partial(topics.withdrawn, joined)):
+            self._authorised.pop((user, name), None)
+            if (topic := self.topics.get(name)) is None:
+                continue
+            leaving = [browser for browser in self._audience[topic] if browser.login.user.pk == user]
+            for browser in leaving:
+                self._set_topics(browser, browser.topics - {topic})
+            await self._tell_gone(name, leaving)
 
     async def _close_where(self, is_over: Callable[[Login], bool]) -> None:
         for browser in [browser for browser in self.browsers if is_over(browser.login)]:

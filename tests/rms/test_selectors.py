@@ -70,3 +70,14 @@ def test_open_positions_can_be_told_from_the_days(owner, market):
     assert selectors.positions_of(account).count() == 1
     assert not selectors.positions_of(account, is_open=True).exists()
     assert selectors.funds_of(account).cash == 10_000_000
+
+
+def test_who_sees_an_account_now_is_told_for_many_at_once(owner, stranger, django_assert_num_queries):
+    account = ledger.open_account(name="Shared", owner=owner, traders=[stranger])
+    pairs = {(owner.pk, account.pk), (stranger.pk, account.pk)}
+    with django_assert_num_queries(2):
+        assert selectors.seen_of(pairs) == pairs
+    account.traders.clear()
+    assert selectors.seen_of(pairs) == {(owner.pk, account.pk)}
+    stranger.user_permissions.add(Permission.objects.get(codename="view_all_accounts"))
+    assert selectors.seen_of(pairs) == pairs

@@ -243,3 +243,19 @@ async def test_another_ones_account_is_not_found(desk):
     await browser.send(op="subscribe", topics=[desk.names[0]])
     await browser.until(lambda: browser.messages[-1]["type"] == "error")
     assert browser.messages[-1]["code"] == "NOT_FOUND"
+
+
+async def test_who_may_no_longer_see_an_account_is_taken_from_its_topic_and_not_let_in_again(desk):
+    one, two = desk.names
+    browser = await desk.browser(one, two)
+    other = await in_database(lambda: User.objects.create_user("other"))
+    await in_database(lambda: TradingAccount.objects.filter(pk=desk.accounts[0].pk).update(owner=other))
+    await browser.until(lambda: browser.messages[-1].get("code") == "TOPIC_GONE")
+    assert browser.messages[-1]["details"] == {"topic": one}
+    await desk.record({"secret": True})
+    await desk.record({}, account=1)
+    await browser.until(has_facts(browser, two, 1))
+    assert numbers(browser, one) == []
+    await browser.send(op="subscribe", topics=[one])
+    await browser.until(lambda: browser.messages[-1]["type"] == "error")
+    assert browser.messages[-1]["code"] == "NOT_FOUND"
