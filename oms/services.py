@@ -489,6 +489,8 @@ def _conversion_refusal(desk: Desk, row: Position, product: Product, quantity: i
     allowed = PRODUCTS_OF[is_contract(contract.instrument_type)]
     if desk.standing.stopped is not None:
         return Refusal(RefusalCode.KILL_SWITCH, f"Trading is stopped for {desk.standing.stopped}.")
+    if not desk.standing.enabled:
+        return Refusal(RefusalCode.ACCOUNT_DISABLED, "The account is closed for conversions; exits are still possible.")
     if product == row.product or product not in allowed:
         return Refusal(RefusalCode.PRODUCT_NOT_ALLOWED, f"It cannot be converted from {row.product} to {product}.")
     if row.signed_quantity < 0 and product in (Product.CNC, Product.MTF):

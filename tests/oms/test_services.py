@@ -333,6 +333,16 @@ def test_intraday_shares_become_delivery_and_cost_their_whole_price(floor):
     assert AccountFact.objects.filter(kind="POSITION").count() >= 2
 
 
+def test_a_disabled_account_converts_nothing(floor):
+    floor.fill(SHARE, 10, 140_000, product=Product.INTRADAY)
+    type(floor.account).objects.filter(pk=floor.account.pk).update(enabled=False)
+    with pytest.raises(ChangeRefused) as refused:
+        services.convert(
+            Position.objects.get(), floor.trader, product=Product.MTF, quantity=10, client_reference="more"
+        )
+    assert refused.value.code == "ACCOUNT_DISABLED"
+
+
 def test_a_conversion_is_refused_when_margin_or_product_do_not_allow_it(floor):
     floor.fill(SHARE, 2_000, 140_000, product=Product.INTRADAY)
     position = Position.objects.get()
