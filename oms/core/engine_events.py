@@ -28,6 +28,7 @@ class Reason(StrEnum):
     CLOSING_AUCTION = "CLOSING_AUCTION"  # stops and disclosed quantities do not go into a closing auction
     DAY_ENDED = "DAY_ENDED"
     POSITION_CLOSED = "POSITION_CLOSED"  # it may only close a position, and nothing was left of it
+    UNWRITABLE = "UNWRITABLE"  # what came of it could not be kept, try after try
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,10 @@ class Waiting:
     """There may be more."""
 
 
-def read_waiting() -> Waiting:
-    """One batch of what the index `order_to_execute` holds."""
+def read_waiting(aside: Collection[int] = ()) -> Waiting:
+    """One batch of what the index `order_to_execute` holds, but for what was set aside."""
     asked = Q(status__in=LIVE_VALUES) & (Q(cancel_requested=True) | ~Q(modify_request=None))
-    wanted = Order.objects.filter(Q(status=OrderStatus.TRANSIT) | asked).order_by("pk")
+    wanted = Order.objects.filter(Q(status=OrderStatus.TRANSIT) | asked).exclude(pk__in=aside).order_by("pk")
     orders = list(wanted.select_related("instrument", "group")[:BATCH])
     entries = {order.group_id: order for order in orders if order.role == Role.ENTRY}
     exits = list(_waiting_exits(entries)) if entries else []

@@ -16,6 +16,7 @@ SENTENCES = {
     Reason.BRACKET_EXITED: "An exit of its bracket was filled.",
     Reason.CLOSING_AUCTION: "Stops and disclosed quantities do not go into the closing auction.",
     Reason.POSITION_CLOSED: "It may only close a position, and nothing was left to close.",
+    Reason.UNWRITABLE: "It could not be processed; nothing of it was traded. Please tell the house.",
     Reason.DAY_ENDED: "It was good for the day, and the day has ended.",
 }
 

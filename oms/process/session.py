@@ -31,7 +31,6 @@ from feeds.topics import values_changed
 from oms import bell, failpoints
 from oms.core.engine_events import Accepted, Cancelled, EngineEvent, Expired, Reason
 from oms.core.matching import Rules
-from oms.core.order import ImpossibleTransition
 from oms.gateways.paper import PaperGateway
 from oms.process.database import StepDatabase
 from oms.process.fencing import Fenced
@@ -40,6 +39,7 @@ from oms.process.loading import Standing, Waiting, read_standing, read_waiting
 from oms.process.modifying import change_asked
 from oms.process.phases import Phases, closed_for_today, next_change
 from oms.process.prices import Prices
+from oms.process.quarantine import TRIES, UNWRITABLE, write_apart
 from oms.process.reasons import REQUESTED
 from oms.process.releasing import Watched, oldest_usable, read_watched, release_due, release_touched, touched
 from oms.process.status import Figures, write_status
@@ -82,6 +82,10 @@ class ExecutionSession:
         self._ticks: deque[Ticks] = deque()
         self._missed = False
         self._taken: list[Ticks] = []  # by the venue, in the step that is not written yet
+        self._writing: list[EngineEvent] = []
+        self._refusals = 0
+        """How often the database refused what the step wrote, since it last took one."""
+        self._aside: frozenset[int] = frozenset()
         self._woken = asyncio.Event()
         self._look = True
         self._looked_at = self._released_at = 0.0
@@ -161,14 +165,20 @@ class ExecutionSession:
                 while True:
                     await self._step()
                     await self._wait()
-            except (*DATABASE_AWAY, ImpossibleTransition) as error:  # the last: the database knows more than we do
+            except (*UNWRITABLE, *DATABASE_AWAY) as error:
                 self.trades = False
+                if isinstance(error, UNWRITABLE):
+                    self._refusals += 1
+                else:
+                    self._writing = []  # whether it was committed is not known: only a rebuilding tells
                 self.figures.counters["rebuilt"] += 1
                 log.warning("execution: a step was not written (%s): %s", type(error).__name__, str(error).strip())
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _open(self) -> None:
         """The venue as the database has it, at the prices known, with the ticks that no written step has used."""
+        if self._refusals >= TRIES:
+            await self._write_apart()
         self._calendar = await self._database.run(market_calendar)
         now = clock.exchange_now()
         standing = await self._database.run(partial(read_standing, now.date()))
@@ -183,10 +193,20 @@ class ExecutionSession:
         self._look = True
         log.info("execution: epoch %d has %d orders at the venue", self.epoch, len(self.standing))
 
+    async def _write_apart(self) -> None:
+        """The step that was refused so often, piece by piece. Its ticks are used; they come no second time."""
+        write = partial(write_events, epoch=self.epoch, market_of=self._market_of)
+        self._aside |= await self._database.run(partial(write_apart, self._writing, write))
+        self.figures.counters["set_aside"] = len(self._aside)
+        self._refusals, self._writing = 0, []
+        self._taken.clear()
+
     def _restore(self, standing: Standing, now: datetime) -> None:
-        self.gateway.restore(standing.orders, now)
-        self.standing = {order.id for order in standing.orders}
-        self._own = [Expired(order.pk, Reason.DAY_ENDED, now) for order in standing.overdue]
+        orders = [order for order in standing.orders if order.id not in self._aside]
+        self.gateway.restore(orders, now)
+        self.standing = {order.id for order in orders}
+        overdue = [order.pk for order in standing.overdue if order.pk not in self._aside]
+        self._own: list[EngineEvent] = [Expired(pk, Reason.DAY_ENDED, now) for pk in overdue]
         self._missed = True
         for board in closed_for_today(self._calendar, now):
             self.gateway.expire(board.segment, now, board.has_derivatives)
@@ -212,7 +232,9 @@ class ExecutionSession:
         events, self._own = self._own, []
         if events:
             failpoints.reach("before_write")
+            self._writing = events
             written = await self._database.run(partial(write_events, events, self.epoch, self._market_of))
+            self._refusals, self._writing = 0, []
             self._let_go(written.cut, now)
             self._note(events, written, clock.monotonic() - began)
         self._taken.clear()
@@ -233,7 +255,7 @@ class ExecutionSession:
         if not self._look and now - self._looked_at < self.timers.sweep:
             return NOTHING
         self._look, self._looked_at = False, now
-        waiting = await self._database.run(read_waiting)
+        waiting = await self._database.run(partial(read_waiting, self._aside))
         self._look |= waiting.is_full
         if waiting.placing or waiting.cancelling or waiting.modifying:
             failpoints.reach("after_claim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from oms.process.fencing import LEASE, Fenced
 from oms.services import cancel_all, cancel_order
 from rms import kill_switch
 from rms.models import AccountFact, Funds, Hold, Position
-from tests.oms.process.trading import DAY, MORNING, a_desk, an_account, an_option, row, send
+from tests.oms.process.trading import CODE, DAY, MORNING, a_desk, an_account, an_option, row, send
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis")]
 
@@ -305,3 +306,28 @@ async def test_an_exit_and_a_square_off_together_close_no_more_than_is_open(acco
     assert (await Position.objects.aget()).signed_quantity == 0
     orders = Order.objects.filter(pk__in=[exit_.pk, square_off.pk]).order_by("pk")
     assert [pair async for pair in orders.values_list("filled_quantity", "status")] == sold
+
+
+async def test_an_order_that_cannot_be_written_is_rejected_and_the_others_go_on(account):
+    poison = await in_database(send)(account, limit_price=12_010, held=901_000)
+    await in_database(a_trade_nobody_knows)(poison)
+    order = await in_database(send)(account, limit_price=12_010, held=901_000)
+    async with a_desk() as desk:
+        desk.tell(row(12_000, asks=[(12_005, 150)]))
+        work = asyncio.create_task(desk.session._work())
+        async with asyncio.timeout(20):
+            while await statuses(poison, order) != ["REJECTED", "FILLED"]:
+                await asyncio.sleep(0.05)
+        work.cancel()
+        await asyncio.wait([work])
+    assert poison.reason_code == "UNWRITABLE"
+    assert (await Position.objects.aget()).signed_quantity == 75
+    assert (await Funds.objects.aget(pk=account.pk)).held_margin == 0
+
+
+def a_trade_nobody_knows(order: Order) -> None:
+    """Of the number that the order's first fill will have."""
+    Trade.objects.create(
+        order=order, account=order.account, instrument_id=CODE, number=1, side="BUY", product="INTRADAY", quantity=75,
+        price=12_000, multiplier=1, trading_date=DAY, at=MORNING, epoch=0,
+    )  # fmt: skip
