@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import date
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -15,7 +16,7 @@ from feeds.bus import BOARDS, board_key
 from feeds.core.calendar import shipped_calendar
 from feeds.core.chains import SHIPPED_CHAINS, Chain
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
-from feeds.core.listing import NumberedContract, number_contracts, rule_listing, underlyings
+from feeds.core.listing import NumberedContract, Series, number_contracts, rule_listing, underlyings
 from feeds.core.subscriptions import Capacity
 from feeds.core.tick import TICK
 from feeds.credentials import seal
@@ -50,9 +51,15 @@ def board(redis):
     return publish
 
 
+@cache
+def whole_listing(mode: str) -> list[Series]:
+    """Made once: it takes longer than any test here."""
+    return list(rule_listing(DAY, shipped_calendar(), mode))
+
+
 def list_instruments(*symbols: str, mode: str = "spec") -> None:
     """List what a rule-made exchange has for these underlyings, and where they are fed themselves."""
-    listing = [each for each in rule_listing(DAY, shipped_calendar(), mode) if each.underlying.symbol in symbols]
+    listing = [each for each in whole_listing(mode) if each.underlying.symbol in symbols]
     rows = [_contract(contract) for contract in number_contracts(listing)]
     spots = [(symbol, underlyings()[symbol].feed) for symbol in symbols]
     rows += [_spot(symbol, key) for symbol, key in spots if key is not None]
