@@ -1,10 +1,15 @@
-"""Empties the database after a test that commits: what Django does there, at a fraction of the cost."""
+"""After a test that commits: the database empty at a fraction of the cost of Django's flush, and no connection left.
+
+Async code asks from one thread of asgiref, which lives on. Its connection kept the test database from being dropped,
+and, when a test cut every connection, failed a later one.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 
-from django.db import connection, transaction
+from asgiref.sync import SyncToAsync
+from django.db import connection, connections, transaction
 from django.test import TransactionTestCase
 
 MADE_BY_MIGRATE = frozenset(
@@ -14,9 +19,17 @@ MADE_BY_MIGRATE = frozenset(
 
 
 def install() -> None:
-    """Have every test that commits empty the database by `empty`, where this user may."""
-    if may_switch_triggers_off():
-        TransactionTestCase._fixture_teardown = lambda self: empty()
+    """After every test that commits, close what async code left open and empty the database."""
+    flush, may_empty = TransactionTestCase._fixture_teardown, may_switch_triggers_off()
+
+    def tear_down(test: TransactionTestCase) -> None:
+        SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+        if may_empty:
+            empty()
+        else:
+            flush(test)
+
+    TransactionTestCase._fixture_teardown = tear_down
 
 
 def may_switch_triggers_off() -> bool:
