@@ -14,10 +14,10 @@ from redis.asyncio import Redis as AsyncRedis
 
 from feeds import bus
 from feeds.bus import REDIS_ERRORS, Fenced
+from feeds.duties import run_together
 from feeds.leases import LeaseKeeper
 from feeds.models import DhanAccount
 from feeds.offload import Offload
-from feeds.duties import run_together
 from feeds.process.session import DATABASE_AWAY, ENDS_OF_REIGN, FeedSession
 from feeds.process.status import FeedState, write_status
 from feeds.process.timers import FeedTimers

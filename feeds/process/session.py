@@ -30,12 +30,12 @@ from feeds.core.subscriptions import Limits, Planner
 from feeds.dhan.connection import Connection, ConnectionState, ConnectionTimers
 from feeds.dhan.governor import DialRules, DialTimers, Governor
 from feeds.dhan.rest import DhanRest
+from feeds.duties import run_together
 from feeds.interest import Source
 from feeds.leases import LeaseKeeper, LeaseLost
 from feeds.offload import Offload, Overloaded
 from feeds.process.accounts import AccountCredentials
 from feeds.process.comparing import Comparer
-from feeds.duties import run_together
 from feeds.process.first_packet import FirstPacketAudit
 from feeds.process.flusher import Flusher
 from feeds.process.leftovers import Leftovers
