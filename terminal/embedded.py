@@ -22,6 +22,9 @@ from terminal.children import Child
 
 POSTGRES_MAJOR = 18
 READY_SECONDS = 60.0
+STILL_IN_USE = "pre-existing shared memory block"
+STILL_IN_USE_SECONDS = 10.0
+"""The sessions of a killed server notice within milliseconds, each when it comes to; until then none starts here."""
 UNPRIVILEGED_UID = 1000  # inside the user namespace only; the files stay the caller's
 NOBODY_UID = 65534
 POSTGRES_SETTINGS = {
@@ -173,9 +176,19 @@ class PostgresServer:
         self.child = Child(
             "PostgreSQL", self.how.prefix + command, log=self.log, stop_signal=signal.SIGINT, user=self.how.user
         )
-        self.child.start()
-        wait_until_accepting(self.socket_path, self.child)
+        self._start_when_alone(self.child)
         self._wait_for_queries()
+
+    def _start_when_alone(self, child: Child) -> None:
+        deadline = time.monotonic() + STILL_IN_USE_SECONDS
+        while True:
+            child.start()
+            try:
+                return wait_until_accepting(self.socket_path, child)
+            except EmbeddedServerError as error:
+                if STILL_IN_USE not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def _initialise(self) -> None:
         self.how.own(self.how.folder)

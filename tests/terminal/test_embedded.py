@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -56,6 +57,28 @@ def test_postgresql_keeps_what_was_committed_through_kill_9(servers):
     servers.postgres.start()
     with psycopg.connect(servers.postgres.url) as connection:
         assert connection.execute("SELECT word FROM kept").fetchall() == [("acknowledged",)]
+
+
+def test_postgresql_starts_again_as_soon_as_the_last_session_of_the_killed_one_has_ended(servers):
+    refused = "pre-existing shared memory block"
+    with psycopg.connect(servers.postgres.url) as connection:
+        session = connection.info.backend_pid
+        os.kill(session, signal.SIGSTOP)
+        servers.postgres.kill()
+
+        def end_the_session() -> None:
+            try:
+                wait_until(lambda: refused in servers.postgres.log.read_text())
+            finally:
+                os.kill(session, signal.SIGKILL)
+
+        ending = threading.Thread(target=end_the_session)
+        ending.start()
+        servers.postgres.start()
+        ending.join()
+        connection.close()
+    with psycopg.connect(servers.postgres.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_valkey_comes_back_on_the_same_socket_and_can_be_made_empty(servers):
