@@ -53,7 +53,7 @@ def test_names_that_are_not_loopback(host):
 
 
 def test_failpoints_belong_to_a_demonstration(laptop):
-    laptop.FAILPOINTS = "/tmp/failpoints"
+    laptop.FAILPOINTS = "failpoints"
     assert found(checks.check_failpoints) == ["terminal.E005"]
     laptop.DEMO = True
     assert found(checks.check_failpoints) == []

@@ -24,7 +24,8 @@ from rms.core.charges import (
 from rms.core.product import Product
 
 OLD, NEW, NOTE = date(2026, 2, 3), date(2026, 11, 20), date(2025, 6, 18)
-REFERENCE = Path("/work/shared/reference/data/charges_worked_examples.json")
+SHARED = Path(__file__).resolve().parents[4] / "shared"
+REFERENCE = SHARED / "reference" / "data" / "charges_worked_examples.json"
 
 INTRADAY = (ExchangeSegment.NSE_EQ, InstrumentType.EQUITY, Product.INTRADAY)
 DELIVERY = (ExchangeSegment.NSE_EQ, InstrumentType.EQUITY, Product.CNC)
