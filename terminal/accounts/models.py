@@ -1,4 +1,4 @@
-"""API tokens: how programs sign in. Only a hash is stored; the text is shown once, when it is made."""
+"""What belongs to one user: API tokens (a hash only; the text is shown once) and how the terminal looks."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class Layout(models.Model):
+    """How one user's terminal looks: JSON that only the page understands, and how often it was saved."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="layout")
+    version = models.PositiveBigIntegerField(default=0)
+    text = models.TextField(default="{}", help_text="JSON as text: jsonb refuses some of what a page may write.")
+    saved_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.user}, version {self.version}"

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from feeds.core.protocol import LARGEST_NUMBER
 from terminal.accounts import selectors
 from terminal.accounts.models import ApiToken
 
@@ -86,3 +87,10 @@ class DisableSecondFactorSerializer(CodeSerializer):
     """A code and the password: one of them alone does not remove the second factor."""
 
     password = serializers.CharField(max_length=PASSWORD_LENGTH, trim_whitespace=False, write_only=True)
+
+
+class LayoutSerializer(serializers.Serializer[Any]):
+    """How the terminal looks. `version` is the one that was read; saving makes the next of it."""
+
+    version = serializers.IntegerField(min_value=0, max_value=LARGEST_NUMBER)
+    layout = serializers.DictField(help_text="The page's own JSON, at most 256 kB.")

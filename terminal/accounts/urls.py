@@ -11,6 +11,7 @@ urlpatterns = [
     path("tokens", views.TokensView.as_view()),
     path("tokens/<int:pk>", views.TokenView.as_view()),
     path("password", views.PasswordView.as_view()),
+    path("layout", views.LayoutView.as_view()),
     path("second-factor", views.SecondFactorView.as_view()),
     path("second-factor/confirm", views.ConfirmSecondFactorView.as_view()),
     path("second-factor/disable", views.DisableSecondFactorView.as_view()),

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from terminal.accounts import selectors, serializers, services
+from terminal.accounts import layouts, selectors, serializers, services
 from terminal.accounts.authentication import SessionAuthentication
 from terminal.throttling import LOGIN
 
@@ -170,3 +170,27 @@ class DisableSecondFactorView(AccountView):
             request=request._request, **valid(serializers.DisableSecondFactorSerializer, request)
         )
         return Response(status=204)
+
+
+class LayoutView(APIView):
+    """How the caller's terminal looks, wherever they sign in."""
+
+    @extend_schema(
+        operation_id="layout_read",
+        summary="Your layout; version 0 and empty before the first was saved",
+        responses=serializers.LayoutSerializer,
+        tags=["session"],
+    )
+    def get(self, request: Request) -> Response:
+        return Response(layouts.layout_of(request.user)._asdict())
+
+    @extend_schema(
+        operation_id="layout_save",
+        summary="Save the layout over the version that was read; 409 when another page saved since",
+        request=serializers.LayoutSerializer,
+        responses=serializers.LayoutSerializer,
+        tags=["session"],
+    )
+    def put(self, request: Request) -> Response:
+        saved = layouts.save_layout(user=request.user, **valid(serializers.LayoutSerializer, request))
+        return Response(saved._asdict())
