@@ -487,6 +487,16 @@ SQUARE_OFF_AT = {
 """Unconfirmed with Dhan, whose page predates the closing auction. The last: days on which these shares close in one."""
 SQUARE_OFF_MCX_MINUTES_BEFORE_CLOSE = env_integer("SQUARE_OFF_MCX_MINUTES_BEFORE_CLOSE", 15, 1)
 
+# --- analytics --------------------------------------------------------------------------------------
+
+ANALYTICS_SECONDS = timer("ANALYTICS_SECONDS", 1.0)
+"""How often the chains that changed are computed again and told."""
+ANALYTICS_RATE_PERCENT = env_number("ANALYTICS_RATE_PERCENT", 5.34)
+ANALYTICS_RATE_DATE = env("ANALYTICS_RATE_DATE", "2026-02-04")
+"""The cut-off yield of the 91-day treasury bill, and the day of its auction: both are told with every figure."""
+IV_RANK_DAYS = env_integer("IV_RANK_DAYS", 250, 2)
+"""Trading days of ATM volatility that an IV rank needs, about a year: with fewer it is null and says so."""
+
 # --- logs -----------------------------------------------------------------------------------------
 
 LOG_LEVEL = env("LOG_LEVEL", "INFO")

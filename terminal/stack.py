@@ -21,7 +21,7 @@ DOUBLINGS = 10
 """Far beyond the limit already; after a night of failures the power would be too large for a float."""
 SETTLED_SECONDS = 20.0
 """A process that lived this long starts again without waiting."""
-STOP_ORDER = ("beat", "worker", "web", "execution", "feed", "simulator")
+STOP_ORDER = ("beat", "worker", "web", "execution", "analytics", "feed", "simulator")
 MESSAGE_BYTES = "65536"
 """Larger messages of a browser end its connection before they are read whole."""
 TOKEN_NAME = "simulator_token"  # noqa: S105 the name of a file
@@ -68,7 +68,7 @@ class Member:
 
 
 class Stack:
-    """The embedded servers, the simulator, the feed, the execution, the web replicas, the worker and beat.
+    """The embedded servers, the simulator, feed, analytics and execution, the web replicas, the worker and beat.
 
     Start them in that order with `start`; `watch` starts again whatever died. All starts must come from
     the thread that stays: a child ends with the thread that started it.
@@ -129,6 +129,7 @@ class Stack:
                 *self.simulator_arguments,
             ],
             "feed": [*manage, "runfeed", "--account", "demo"],
+            "analytics": [*manage, "runanalytics"],
             "execution": [*manage, "runexecution"],
         }
         for number, port in enumerate(self.web_ports, start=1):

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from redis import Redis
+
 from feeds import selectors
+from feeds.analytics.status import read_status as read_analytics
 from feeds.bus import REDIS_ERRORS, feed_statuses, last_flushes
 from feeds.clock import exchange_now, wall_nanoseconds
 from feeds.core.instrument import ExchangeSegment
 from feeds.fanout.web_status import web_statuses
 from feeds.models import AuditEntry, ChainDefinition, ChainState, DhanAccount, JobRun
-from terminal.ops.trading_status import trading_status
+from terminal.ops.trading_status import READ_SECONDS, trading_status
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 SILENT_MILLISECONDS = 3_000
@@ -46,6 +50,7 @@ def ops_status() -> dict[str, Any]:
         "totals": totals(accounts),
         "browsers": None if webs is None else sum(web["browsers"] for web in webs),
         "trading": trading_status(),
+        "analytics": analytics_status(),
         "chains": chains(spoken),
         "jobs": jobs(),
         "audit": audit_trail(),
@@ -94,6 +99,16 @@ def totals(accounts: list[dict[str, Any]]) -> dict[str, Any]:
             connection.get("reconnects") or 0 for account in speaking for connection in account["connections"]
         ),
     }
+
+
+def analytics_status() -> dict[str, Any]:
+    """The analytics process's last words, or that it is down."""
+    try:
+        with Redis.from_url(settings.REDIS_URL, socket_timeout=READ_SECONDS) as client:
+            spoken = read_analytics(client)
+    except REDIS_ERRORS:
+        return {"state": "DOWN"}
+    return spoken if spoken and not is_old(spoken) else {"state": "DOWN"}
 
 
 def clock_status(now: datetime) -> dict[str, Any]:

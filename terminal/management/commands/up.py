@@ -129,7 +129,7 @@ class Command(BaseCommand):
             self._set_clock(stack, REPORT_CLOSE - timedelta(seconds=until_close))
             stack.members.pop("simulator").child.stop()  # its clock was another one
             self._start_simulator(stack)
-        self._step("feed, execution, web, worker and beat", lambda: self._start_rest(stack))
+        self._step("feed, analytics, execution, web, worker and beat", lambda: self._start_rest(stack))
         base = f"http://localhost:{stack.web_ports[0]}"
         if options["report"]:
             self._report(stack, base, logins, starts_at, ends_at)
@@ -189,6 +189,7 @@ class Command(BaseCommand):
             stack.wait_until(lambda ready=ready: answers(ready, 200), READY_SECONDS, f"web on port {port}")
         stack.wait_until(feed_is_complete, READY_SECONDS, "the feed")
         stack.wait_until(health.trading, READY_SECONDS, "the execution")
+        stack.wait_until(health.analytics, READY_SECONDS, "the analytics")
 
     # --- running
 

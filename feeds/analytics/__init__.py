@@ -1,0 +1,1 @@
+"""The analytics process: what is computed from ticks and stored or told."""

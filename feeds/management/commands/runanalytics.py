@@ -1,0 +1,17 @@
+"""Run the analytics process: what is computed from ticks and stored or told, at most one of many at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import uvloop
+from django.core.management.base import BaseCommand
+
+from feeds.analytics.runtime import run_until_signalled
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        uvloop.run(run_until_signalled())
