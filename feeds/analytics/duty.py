@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,3 +41,17 @@ class Duty(Protocol):
     async def run(self) -> None:
         """Until cancelled. What it raises ends the process's reign; a store that is away must not."""
         ...
+
+
+DutyMaker = Callable[[Desk], Duty]
+_makers: list[DutyMaker] = []
+
+
+def register_duty(maker: DutyMaker) -> None:
+    """Another package's duty, made anew for each reign; from an AppConfig.ready(), so that we need not know of it."""
+    if maker not in _makers:
+        _makers.append(maker)
+
+
+def registered_duties(desk: Desk) -> list[Duty]:
+    return [maker(desk) for maker in _makers]

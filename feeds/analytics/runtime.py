@@ -15,7 +15,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from feeds import bus, clock
 from feeds.analytics.chains import Chains
-from feeds.analytics.duty import Desk, Duty, Ticks
+from feeds.analytics.duty import Desk, Duty, Ticks, registered_duties
 from feeds.analytics.status import write_status
 from feeds.bus import REDIS_ERRORS, TickSubscriber
 from feeds.duties import run_together
@@ -31,7 +31,7 @@ NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 def duties(desk: Desk) -> list[Duty]:
     """Everything that hears the ticks, in the order in which it hears them."""
-    return [Chains(desk)]
+    return [Chains(desk), *registered_duties(desk)]
 
 
 class AnalyticsSession:
