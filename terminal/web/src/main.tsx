@@ -1,0 +1,13 @@
+/** The page's entry. */
+
+import 'dockview/dist/styles/dockview.css'
+import './styles/tokens.css'
+import './styles/base.css'
+
+import { render } from 'preact'
+
+import { App } from './App'
+import './panels'
+
+const root = document.getElementById('app')
+if (root) render(<App />, root)

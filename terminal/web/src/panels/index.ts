@@ -1,0 +1,17 @@
+/** Every panel there is: importing a folder registers it. */
+
+import './watchlist'
+import './chain'
+import './depth'
+import './chart'
+import './ticket'
+import './orders'
+import './trades'
+import './positions'
+import './holdings'
+import './funds'
+import './statement'
+import './strategy'
+import './alerts'
+import './movers'
+import './settings'

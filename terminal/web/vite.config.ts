@@ -1,0 +1,37 @@
+/** How the page is built (into Django's static files) and served while developing (beside a running `make up`). */
+
+import { defineConfig } from 'vitest/config'
+
+const SERVER = process.env['TERMINAL_SERVER'] ?? 'http://localhost:8000'
+/** The data server that the development server passes everything but the page on to. */
+
+export default defineConfig({
+  base: '/static/terminal/app/',
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  build: {
+    outDir: '../static/terminal/app',
+    emptyOutDir: true,
+    target: 'es2022',
+    manifest: false,
+    chunkSizeWarningLimit: 1500, // kB; the grid alone is most of it
+    rolldownOptions: {
+      input: 'src/main.tsx',
+      output: {
+        // The template names these two; all that they load carries a hash.
+        entryFileNames: 'main.js',
+        chunkFileNames: 'chunks/[name]-[hash].js',
+        assetFileNames: (asset) => (asset.names.includes('main.css') ? 'main.css' : 'assets/[name]-[hash][extname]'),
+      },
+    },
+  },
+  server: {
+    proxy: {
+      '/api': SERVER,
+      '/admin': SERVER,
+      '/about': SERVER,
+      '^/static/(?!terminal/app/)': SERVER,
+      '/ws': { target: SERVER, ws: true },
+    },
+  },
+  test: { environment: 'node', include: ['src/**/*.test.ts'] },
+})
