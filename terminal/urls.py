@@ -5,27 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
-from terminal import health
+from terminal import health, page
 
 PUBLIC: dict[str, Any] = {"authentication_classes": [], "permission_classes": [AllowAny], "throttle_classes": []}
 """The description of the API says nothing about anybody, and a half signed-in browser may read it too."""
-
-
-def landing(request: HttpRequest) -> HttpResponse:
-    """What a person sees who opens the server's address."""
-    return render(request, "landing.html", {"health": health.stores()})
 
 
 api = [
     path("", include("terminal.accounts.urls")),
     path("", include("feeds.urls")),
     path("", include("watchlists.urls")),
+    path("", include("alerts.urls")),
     path("", include("rms.urls")),
     path("", include("oms.urls")),
     path("schema", SpectacularAPIView.as_view(**PUBLIC), name="schema"),
@@ -33,7 +27,8 @@ api = [
 ]
 
 urlpatterns = [
-    path("", landing),
+    path("", page.terminal),
+    path("about", page.about),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("api/v2/", include(api)),

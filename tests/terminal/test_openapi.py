@@ -40,7 +40,7 @@ def test_the_page_has_no_inline_script() -> None:
 
 
 @pytest.mark.django_db
-def test_the_front_page_links_to_the_documentation_and_the_admin() -> None:
-    page = APIClient().get("/").content.decode()
+def test_the_about_page_links_to_the_documentation_and_the_admin() -> None:
+    page = APIClient().get("/about").content.decode()
     assert '"/api/v2/docs"' in page
     assert '"/admin/"' in page

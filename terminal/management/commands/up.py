@@ -27,7 +27,7 @@ from feeds.clock import IST, exchange_now
 from feeds.core.calendar import shipped_calendar
 from feeds.models import ExchangeClockMark
 from oms.process import status as execution
-from terminal import demo, exchange_start, health, rehearsal
+from terminal import demo, exchange_start, frontend, health, rehearsal
 from terminal.embedded import EmbeddedServerError, temporary_data
 from terminal.stack import Stack, free_port, port_is_free, simulator_urls
 
@@ -111,7 +111,20 @@ class Command(BaseCommand):
             lock.close()
             self._say("stopped")
 
+    def _build_page(self) -> None:
+        """Without its page everything else still runs, so a build that fails is told and no more."""
+        if not frontend.is_stale():
+            return
+        try:
+            report = self._step("browser terminal (npm and Vite)", frontend.build)
+        except frontend.CannotBuild as error:
+            self._say(f" not built: {error}")
+        else:
+            self._say(f"    {frontend.sizes(report)}")
+
     def _start(self, stack: Stack, options: dict[str, Any]) -> None:
+        if not options["report"]:  # a rehearsal opens no page
+            self._build_page()
         self._step("PostgreSQL and Valkey", stack.start_servers)
         self._step("database", lambda: call_command("migrate", verbosity=0, interactive=False))
         for name, value in simulator_urls(stack.simulator_port).items():

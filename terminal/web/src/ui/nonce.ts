@@ -2,5 +2,5 @@
 
 /** Undefined on the development server, which has no policy. */
 export function styleNonce(): string | undefined {
-  return document.querySelector<HTMLElement>('#app')?.dataset['nonce'] || undefined
+  return document.querySelector<HTMLLinkElement>('link[nonce]')?.nonce || undefined
 }
