@@ -1,16 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  isOnTick,
-  lotsOf,
-  paiseFrom,
-  paiseOf,
-  quantityOfLots,
-  rupeesOf,
-  snapped,
-  stepped,
-  tradesInLots,
-  valueOf,
-} from './quantity'
+import { isOnTick, lotsOf, quantityOfLots, snapped, stepped, tradesInLots, valueOf } from './quantity'
 
 const NIFTY = { segment: 'NSE_FNO', lot_size: 65, multiplier: 1 }
 const CRUDE = { segment: 'MCX_COMM', lot_size: 1, multiplier: 100 }
@@ -47,24 +36,5 @@ describe('prices', () => {
     expect(snapped(1, 5)).toBe(5)
     expect(isOnTick(15230, 5)).toBe(true)
     expect(isOnTick(15231, 5)).toBe(false)
-  })
-
-  it('are read as people write them', () => {
-    expect(['152.3', '152', ' 1,52,300.05 ', '0.05', '152.', 'abc', '-1', '1.234', ''].map(paiseFrom)).toEqual([
-      15230,
-      15200,
-      15230005,
-      5,
-      15200,
-      null,
-      null,
-      null,
-      null,
-    ])
-  })
-
-  it('are written as the server reads them', () => {
-    expect([15230, 5, 0, -1250].map(rupeesOf)).toEqual(['152.30', '0.05', '0.00', '-12.50'])
-    expect(['152.30', '-12.50'].map(paiseOf)).toEqual([15230, -1250])
   })
 })

@@ -52,24 +52,3 @@ export function snapped(price: number, tick: number): number {
   const step = Math.max(tick, 1)
   return Math.max(Math.round(price / step), 1) * step
 }
-
-const RUPEES = /^(\d{1,9})(?:\.(\d{0,2}))?$/
-
-/** Paise of what somebody typed: "152.3" is 15230; null when it is no price. Commas are read past. */
-export function paiseFrom(text: string): number | null {
-  const found = RUPEES.exec(text.trim().replaceAll(',', ''))
-  if (found === null) return null
-  return Number(found[1]) * 100 + Number((found[2] ?? '').padEnd(2, '0'))
-}
-
-/** Paise of what REST says, which may be negative: "-12.50" is -1250. */
-export function paiseOf(rupees: string): number {
-  return Math.round(Number(rupees) * 100)
-}
-
-/** What REST reads: 15230 is "152.30". */
-export function rupeesOf(paise: number): string {
-  const sign = paise < 0 ? '-' : ''
-  const whole = Math.abs(paise)
-  return `${sign}${Math.floor(whole / 100)}.${String(whole % 100).padStart(2, '0')}`
-}

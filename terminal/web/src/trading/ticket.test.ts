@@ -8,6 +8,7 @@ import {
   plannedBody,
   problemsOf,
   takenFor,
+  termsFrom,
 } from './ticket'
 
 const CALL = { instrument: 'NSE_FNO.49081', segment: 'NSE_FNO', lot_size: 65, multiplier: 1, tick_size: 5 }
@@ -21,7 +22,9 @@ const TERMS: Terms = {
   freeze_quantity: 1800,
   lower_limit: 5,
   upper_limit: 200_000,
+  last_price: 15230,
   protected_price: { BUY: 16750, SELL: 13710 },
+  next_open: null,
 }
 
 function draft(changes: Partial<Draft> = {}): Draft {
@@ -123,4 +126,16 @@ it('names every ticket otherwise, in characters that the server takes', () => {
   const names = Array.from({ length: 50 }, newReference)
   expect(new Set(names).size).toBe(50)
   for (const name of names) expect(name).toMatch(/^[A-Za-z0-9 _.:-]{1,36}$/)
+})
+
+it('reads the terms that the server tells', () => {
+  const told = {
+    ...TERMS,
+    least_disclosed_percent: '30',
+    lower_limit: '0.05',
+    upper_limit: '2000.00',
+    last_price: '152.30',
+    protected_price: { BUY: '167.50', SELL: '137.10' },
+  }
+  expect(termsFrom(told)).toEqual({ ...TERMS, least_disclosed_percent: 30 })
 })

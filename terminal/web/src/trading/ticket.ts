@@ -1,6 +1,9 @@
 /** An order ticket as a value: what it asks, what is wrong with it, and the request it becomes. Prices in paise. */
-import { type Countable, isOnTick, lotOf, rupeesOf } from './quantity'
-import { type OrderType, type Product, type Side, type Validity, hasLimit, hasTrigger } from './words'
+
+import type { Instrument, Side } from '../api/types'
+import { paise, rupees } from '../format/price'
+import { type Countable, isOnTick, lotOf } from './quantity'
+import { type OrderType, type Product, type Validity, hasLimit, hasTrigger } from './words'
 
 export type Kind = 'REGULAR' | 'BRACKET' | 'OCO' | 'FOREVER'
 
@@ -39,7 +42,25 @@ export interface Terms {
   freeze_quantity: number | null
   lower_limit: number | null
   upper_limit: number | null
+  last_price: number | null
   protected_price: { BUY: number; SELL: number } | null
+  next_open: string | null
+}
+
+/** As REST answers it, prices as rupee text. */
+export interface TermsAnswer {
+  phase: string
+  now: Taken
+  when_open: Taken
+  after_market: boolean
+  next_open: string | null
+  products: Product[]
+  least_disclosed_percent: string | null
+  freeze_quantity: number | null
+  lower_limit: string | null
+  upper_limit: string | null
+  last_price: string | null
+  protected_price: { BUY: string; SELL: string } | null
 }
 
 export interface Tradable extends Countable {
@@ -50,6 +71,24 @@ export interface Tradable extends Countable {
 export type Problems = Partial<Record<keyof Draft, string>>
 
 const NOTHING_TAKEN: Taken = { order_types: [], validities: [], disclosed: false }
+
+export function termsFrom(answer: TermsAnswer): Terms {
+  const { lower_limit, upper_limit, last_price, protected_price, least_disclosed_percent: least } = answer
+  const known = protected_price && { BUY: paise(protected_price.BUY), SELL: paise(protected_price.SELL) }
+  return {
+    ...answer,
+    lower_limit: lower_limit === null ? null : paise(lower_limit),
+    upper_limit: upper_limit === null ? null : paise(upper_limit),
+    last_price: last_price === null ? null : paise(last_price),
+    least_disclosed_percent: least === null ? null : Number(least),
+    protected_price: known && known.BUY !== null && known.SELL !== null ? { BUY: known.BUY, SELL: known.SELL } : null,
+  }
+}
+
+export function tradable(instrument: Instrument): Tradable {
+  const { segment, lot_size, multiplier, tick_size } = instrument
+  return { instrument: instrument.instrument, segment, lot_size, multiplier, tick_size: paise(tick_size) || 1 }
+}
 
 export function emptyDraft(side: Side, product: Product, quantity: number): Draft {
   return {
@@ -143,11 +182,11 @@ function isOnWrongSide(draft: Draft): boolean {
 
 function priceProblem(price: number | null, instrument: Tradable, terms: Terms | null): string | null {
   if (price === null || price <= 0) return 'Give a price.'
-  if (!isOnTick(price, instrument.tick_size)) return `Steps of ${rupeesOf(instrument.tick_size)} only.`
+  if (!isOnTick(price, instrument.tick_size)) return `Steps of ${rupees(instrument.tick_size)} only.`
   const low = terms?.lower_limit ?? null
   const high = terms?.upper_limit ?? null
-  if (low !== null && price < low) return `Today's band begins at ${rupeesOf(low)}.`
-  if (high !== null && price > high) return `Today's band ends at ${rupeesOf(high)}.`
+  if (low !== null && price < low) return `Today's band begins at ${rupees(low)}.`
+  if (high !== null && price > high) return `Today's band ends at ${rupees(high)}.`
   return null
 }
 
@@ -176,7 +215,7 @@ function exitProblem(
   wrongSide: string,
 ): string | null {
   if (price === null) return null
-  if (!isOnTick(price, instrument.tick_size)) return `Steps of ${rupeesOf(instrument.tick_size)} only.`
+  if (!isOnTick(price, instrument.tick_size)) return `Steps of ${rupees(instrument.tick_size)} only.`
   return entry !== null && sign * (price - entry) <= 0 ? wrongSide : null
 }
 
@@ -220,7 +259,7 @@ function exitFields(draft: Draft): Record<string, string> {
 }
 
 function rupeesField(name: string, paise: number | null): Record<string, string> {
-  return paise === null ? {} : { [name]: rupeesOf(paise) }
+  return paise === null ? {} : { [name]: rupees(paise) }
 }
 
 /** An order as margin and charges are asked for it: at its limit, its trigger, or the price that protects it. */
@@ -231,7 +270,7 @@ export function plannedBody(draft: Draft, instrument: Tradable, terms: Terms | n
     side: draft.side,
     product: draft.product,
     quantity: draft.quantity,
-    ...(price !== null && { price: rupeesOf(price) }),
+    ...(price !== null && { price: rupees(price) }),
   }
 }
 
