@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+from scipy.special import erfcx, ndtr
 
 FloatArray = NDArray[np.float64]
 
@@ -23,10 +23,18 @@ VOL_POINT = 0.01
 LOWEST_VOLATILITY = 1e-6
 HIGHEST_VOLATILITY = 20.0
 """2,000 %: a far strike five minutes before its end shows several hundred percent, nothing real shows more."""
-VOLATILITY_TOLERANCE = 1e-12
-LARGEST_NUMBER_OF_STEPS = 100
-"""Newton needs about six; bisection alone would need 45."""
+LAST_STEP = 1e-5
+"""Of the deviation: a step so small has an error of its cube, beyond the last digit."""
+LARGEST_NUMBER_OF_STEPS = 60
+"""A traded chain needs two or three; bisection alone would need 45."""
+SMALLEST_DIVISOR = 0.2
+"""Where Halley's correction would turn a step round, it is held to five times Newton's."""
+SMALLEST_MONEYNESS = 1e-20
+"""Stands for a strike at the forward, whose logarithm would be infinite."""
+FARTHEST_DISTANCE = 40.0
+"""In deviations; a price beyond has no digit left."""
 SQRT_TWO_PI = float(np.sqrt(2 * np.pi))
+SQRT_HALF, SQRT_HALF_PI, LOG_SQRT_TWO_PI = float(np.sqrt(0.5)), float(np.sqrt(np.pi / 2)), float(np.log(SQRT_TWO_PI))
 
 
 class Greeks(NamedTuple):
@@ -116,27 +124,62 @@ def _time_value(
 
 
 def _solve(time_value: FloatArray, forward: FloatArray, strike: FloatArray, years: FloatArray) -> FloatArray:
-    """Newton on the logarithm of the price, kept inside a bracket that bisection halves when Newton leaves it.
+    """The volatility at which the out-of-the-money option costs its time value.
 
-    The start is the volatility of greatest vega (Manaster and Koehler, 1982), from which Newton does not overshoot.
+    In units of the mean of forward and strike one curve is left, of the log-moneyness and the deviation alone
+    (Jaeckel, 2015, "Let's be rational"). Halley's steps on the logarithm of the price triple the digits; a bracket
+    that bisection halves catches the start that was too far off.
     """
-    is_call = forward <= strike
     root = np.sqrt(years)
-    low = np.full(time_value.shape, LOWEST_VOLATILITY)
-    high = np.full(time_value.shape, HIGHEST_VOLATILITY)
-    guess = np.clip(np.sqrt(2 * np.abs(np.log(forward / strike)) / years), 0.05, 5.0)
+    log_price = np.log(time_value) - 0.5 * np.log(forward * strike)
+    moneyness = np.maximum(np.abs(np.log(forward / strike)), SMALLEST_MONEYNESS)
+    deviation = _first_deviation(log_price, moneyness)
+    low, high = np.zeros(deviation.shape), HIGHEST_VOLATILITY * root
     for _ in range(LARGEST_NUMBER_OF_STEPS):
-        value = price(forward, strike, years, 0.0, guess, is_call)
-        vega = forward * _density(_d1_d2(forward, strike, years, guess)[0]) * root
-        above = value > time_value
-        low, high = np.where(above, low, guess), np.where(above, guess, high)
-        newton = guess - np.log(value / time_value) * value / vega
-        inside = (newton > low) & (newton < high)
-        following = np.where(inside, newton, 0.5 * (low + high))
-        settled = bool((np.abs(following - guess) <= VOLATILITY_TOLERANCE * guess).all())
-        guess = following
+        reached, following = _halley(log_price, moneyness, deviation)
+        low, high = np.where(reached, low, deviation), np.where(reached, deviation, high)
+        inside = (following >= low) & (following <= high)
+        following = np.where(inside, following, 0.5 * (low + high))
+        settled = bool((np.abs(following - deviation) <= LAST_STEP * deviation).all())
+        deviation = following
         if settled:
             break
-    at_the_edge = (guess > HIGHEST_VOLATILITY * 0.999) | (guess < LOWEST_VOLATILITY * 1.001)
-    result: FloatArray = np.where(at_the_edge, np.nan, guess)
+    volatility = deviation / root
+    at_the_edge = (volatility > HIGHEST_VOLATILITY * 0.999) | (volatility < LOWEST_VOLATILITY)
+    result: FloatArray = np.where(at_the_edge, np.nan, volatility)
+    return result
+
+
+def _halley(
+    log_price: FloatArray, moneyness: FloatArray, deviation: FloatArray
+) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Whether the price at this deviation reaches the wanted one, and the deviation after one step towards it."""
+    distance, half = moneyness / deviation, 0.5 * deviation
+    tails = erfcx((distance - half) * SQRT_HALF) - erfcx((distance + half) * SQRT_HALF)
+    price_by_vega = SQRT_HALF_PI * np.maximum(tails, np.finfo(np.float64).tiny)
+    missing = log_price - (np.log(price_by_vega) - 0.5 * (distance * distance + half * half) - LOG_SQRT_TWO_PI)
+    newton = missing * price_by_vega
+    bend = distance * distance / deviation - 0.5 * half - 1 / price_by_vega
+    following: FloatArray = deviation + newton / np.maximum(1 + 0.5 * newton * bend, SMALLEST_DIVISOR)
+    return missing <= 0, following
+
+
+def _start_table() -> tuple[FloatArray, FloatArray]:
+    """Bachelier's model, where price / moneyness depends on moneyness / deviation alone: logarithms of both.
+
+    Two models that agree to a few percent up to a deviation of one; and here the inverse is a table.
+    """
+    curved = np.exp(np.linspace(np.log(FARTHEST_DISTANCE), np.log(0.01), 2047))
+    distance = np.append(curved, SMALLEST_MONEYNESS)  # from the curve's end on it is a straight line
+    tail = np.log1p(-distance * SQRT_HALF_PI * erfcx(distance * SQRT_HALF))
+    return tail - 0.5 * distance * distance - LOG_SQRT_TWO_PI - np.log(distance), np.log(distance)
+
+
+START_PRICE, START_DISTANCE = _start_table()
+
+
+def _first_deviation(log_price: FloatArray, moneyness: FloatArray) -> FloatArray:
+    log_moneyness = np.log(moneyness)
+    distance = np.interp(log_price - log_moneyness, START_PRICE, START_DISTANCE)
+    result: FloatArray = np.exp(log_moneyness - distance)
     return result
