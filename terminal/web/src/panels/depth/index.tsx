@@ -1,9 +1,8 @@
-/** Not built yet. */
+/** The depth ladder. */
+
+import './depth.css'
 
 import { registerPanel } from '../../workspace/panels'
+import { DepthPanel } from './DepthPanel'
 
-function Panel() {
-  return <section data-panel="depth" />
-}
-
-registerPanel({ id: 'depth', title: 'Depth', icon: 'depth', component: Panel })
+registerPanel({ id: 'depth', title: 'Depth', icon: 'depth', component: DepthPanel })
