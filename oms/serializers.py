@@ -196,6 +196,42 @@ class PlacedSerializer(OrderSerializer):
         return {**super().to_representation(order), "together": together}
 
 
+class TakenSerializer(serializers.Serializer[Any]):
+    """What one part of the day takes; nothing: no orders."""
+
+    order_types = serializers.ListField(child=serializers.ChoiceField(choices=ORDER_TYPES))
+    validities = serializers.ListField(child=serializers.ChoiceField(choices=VALIDITIES))
+    disclosed = serializers.BooleanField(help_text="Whether a part of the quantity may be hidden.")
+
+
+class ProtectedSerializer(serializers.Serializer[Any]):
+    """The worst price a market order trades at, by its side."""
+
+    BUY = MoneyField()
+    SELL = MoneyField()
+
+
+class TermsSerializer(serializers.Serializer[Any]):
+    """What orders in one instrument may say now. `when_open` holds for orders that are sent later."""
+
+    instrument = serializers.CharField()
+    phase = serializers.CharField()
+    now = TakenSerializer()
+    when_open = TakenSerializer()
+    after_market = serializers.BooleanField(help_text="After-market orders are taken now.")
+    next_open = serializers.DateTimeField(allow_null=True, help_text="When an after-market order would be sent.")
+    products = serializers.ListField(child=serializers.ChoiceField(choices=PRODUCTS))
+    lot = serializers.IntegerField(help_text="Quantities are multiples of it; 1 on MCX, whose quantities are lots.")
+    tick_size = MoneyField()
+    multiplier = serializers.IntegerField()
+    freeze_quantity = serializers.IntegerField(allow_null=True)
+    lower_limit = MoneyField(allow_null=True)
+    upper_limit = MoneyField(allow_null=True)
+    least_disclosed_percent = serializers.CharField(allow_null=True, help_text="Null: nothing may be hidden.")
+    last_price = MoneyField(allow_null=True)
+    protected_price = ProtectedSerializer(allow_null=True)
+
+
 class OrdersQuerySerializer(serializers.Serializer[Any]):
     """Which orders, and in which order."""
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("baskets/<int:pk>/place", views.BasketPlaceView.as_view()),
     path("baskets/<int:pk>/preview", views.BasketPreviewView.as_view()),
     path("margin", views.MarginView.as_view()),
+    path("order-terms/<str:key>", views.OrderTermsView.as_view()),
     path("orders", views.OrdersView.as_view()),
     path("orders/cancel-all", views.CancelAllView.as_view()),
     path("orders/<int:pk>", views.OrderView.as_view()),

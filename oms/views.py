@@ -17,13 +17,17 @@ from rest_framework.views import APIView
 
 from feeds import clock
 from feeds.core.instrument import InstrumentKey
+from feeds.models import Instrument
 from feeds.selectors import by_keys
+from feeds.views import parsed
 from oms import baskets, selectors, serializers, services
 from oms.baskets import Leg, Preview
 from oms.core.order import OrderType, Side, Source, Validity
+from oms.core.sessions import Taken
 from oms.desk import Desk
 from oms.models import Basket, Order, Trade
 from oms.requests import OrderRequest
+from oms.terms import Terms, terms_of
 from rms.core.product import Product
 from rms.margin import Pending, WhatIf, what_if
 from rms.market import market_for
@@ -201,6 +205,55 @@ class OrderEventsView(APIView):
     def get(self, request: Request, pk: int) -> Response:
         events = selectors.events_of(selectors.order_for(request.user, pk))
         return Response(serializers.OrderEventSerializer(events, many=True).data)
+
+
+class OrderTermsView(APIView):
+    """What an order may say."""
+
+    @extend_schema(
+        operation_id="orders_terms",
+        summary="What orders in an instrument may say now: types, products, steps, and what protects a market order",
+        parameters=[OpenApiParameter("key", str, OpenApiParameter.PATH, description="NSE_FNO.49081")],
+        responses=serializers.TermsSerializer,
+        tags=TAGS,
+    )
+    def get(self, request: Request, key: str) -> Response:
+        instrument = Instrument.objects.filter(code=parsed(key).code).first()
+        if instrument is None:
+            raise exceptions.NotFound("There is no such instrument.")
+        found = terms_of(instrument, clock.exchange_now())
+        return Response(serializers.TermsSerializer(terms_answer(str(instrument.key), found)).data)
+
+
+def terms_answer(key: str, found: Terms) -> dict[str, Any]:
+    contract = found.contract
+    return {
+        "instrument": key,
+        "phase": found.phase.value,
+        "now": taken_answer(found.now),
+        "when_open": taken_answer(found.when_open),
+        "after_market": found.takes_after_market,
+        "next_open": found.next_open,
+        "products": [product for product in Product if product in found.products],
+        "lot": contract.lot,
+        "tick_size": max(contract.tick_size, 1),
+        "multiplier": contract.multiplier,
+        "freeze_quantity": contract.freeze_quantity,
+        "lower_limit": contract.lower_limit,
+        "upper_limit": contract.upper_limit,
+        "least_disclosed_percent": found.least_disclosed_percent,
+        "last_price": found.last_price,
+        "protected_price": found.protected,
+    }
+
+
+def taken_answer(taken: Taken) -> dict[str, Any]:
+    """In the order in which people think of them, whatever order a set has."""
+    return {
+        "order_types": [kind for kind in OrderType if kind in taken.types],
+        "validities": [validity for validity in Validity if validity in taken.validities],
+        "disclosed": taken.disclosed,
+    }
 
 
 class TradesView(ListAPIView[Trade]):

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from oms.models import Order
-from tests.oms.floor import CALL, FUTURE, PUT, Floor
+from tests.oms.floor import CALL, FUTURE, PUT, SHARE, Floor
 
 pytestmark = pytest.mark.django_db
 
@@ -189,3 +189,41 @@ def test_positions_are_marked_live_converted_and_squared_off(client: APIClient, 
     assert [(order["side"], order["quantity"], order["source"]) for order in closing] == [
         ("SELL", 65, "SQUARE_OFF")
     ] * 2
+
+
+# --- what an order may say --------------------------------------------------------------------------
+
+
+def terms(client: APIClient, key: object) -> dict[str, Any]:
+    return client.get(f"/api/v2/order-terms/{key}").json()
+
+
+def test_the_terms_of_an_option_name_what_is_taken_and_what_protects_a_market_order(
+    client: APIClient, floor: Floor
+) -> None:
+    floor.tick(CALL, 15_230)
+    told = terms(client, CALL)
+    assert told["now"] == {
+        "order_types": ["MARKET", "LIMIT", "STOP_LOSS"], "validities": ["DAY", "IOC"], "disclosed": False,
+    }  # fmt: skip
+    assert (told["phase"], told["products"], told["lot"]) == ("CONTINUOUS", ["INTRADAY", "MARGIN"], 65)
+    assert told["protected_price"] == {"BUY": "167.50", "SELL": "137.10"}
+    assert (told["least_disclosed_percent"], told["after_market"]) == (None, False)
+
+
+def test_a_closed_market_takes_nothing_now_but_after_market_orders_for_its_opening(
+    client: APIClient, floor: Floor
+) -> None:
+    floor.at("2026-02-03 16:00")
+    told = terms(client, SHARE)
+    assert (told["phase"], told["now"]["order_types"]) == ("CLOSED", [])
+    assert (told["after_market"], told["next_open"]) == (True, "2026-02-04T09:15:00+05:30")
+    assert told["when_open"]["order_types"] == ["MARKET", "LIMIT", "STOP_LOSS", "STOP_LOSS_MARKET"]
+    assert (told["products"], told["least_disclosed_percent"]) == (["CNC", "INTRADAY", "MTF"], "30")
+
+
+def test_an_index_takes_no_orders_and_what_is_unknown_has_no_terms(client: APIClient, floor: Floor) -> None:
+    told = terms(client, "IDX_I.13")
+    assert (told["now"]["order_types"], told["when_open"]["order_types"], told["products"]) == ([], [], [])
+    assert client.get("/api/v2/order-terms/NSE_FNO.1").status_code == 404
+    assert client.get("/api/v2/order-terms/nonsense").status_code == 404
