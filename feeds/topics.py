@@ -182,6 +182,11 @@ def changed(*names: str) -> None:
     _tell(CHANGED_CHANNEL, names)
 
 
+def facts_changed(*names: str) -> None:
+    """Tell every web process that these topics have new facts. Call it after the commit; a lost hint only delays."""
+    _tell(FACTS_CHANNEL, names)
+
+
 def values_changed(values: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
     """Tell every web process the newest values of topics: `{"account.3": ("PNL", {...})}`. What is lost is lost."""
     _tell(VALUES_CHANNEL, values)

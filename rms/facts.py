@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
-from redis import Redis
-from redis.exceptions import RedisError
 
+from feeds import topics
 from feeds.core.instrument import InstrumentKey
 from rms.core.position import average_price
 from rms.models import AccountFact, Funds, Position
-
-log = logging.getLogger(__name__)
-
-CHANGED_CHANNEL = "facts.changed"
-CHANGED_SECONDS = 1.0
-"""A publish that takes longer is given up: hubs look at the offsets each second anyway."""
 
 FUNDS = "FUNDS"
 POSITION = "POSITION"
@@ -86,19 +77,7 @@ def announce(account_ids: Iterable[int]) -> None:
     """After the commit, tell every hub that these accounts have new facts. A lost hint only delays them."""
     names = [f"account.{account_id}" for account_id in sorted(set(account_ids))]
     if names:
-        transaction.on_commit(partial(_publish, names))
-
-
-def _publish(names: list[str]) -> None:
-    try:
-        _redis(settings.REDIS_URL).publish(CHANGED_CHANNEL, orjson.dumps(names))
-    except RedisError as error:
-        log.warning("could not tell that %s have new facts: %s", ", ".join(names), error)
-
-
-@lru_cache(maxsize=1)
-def _redis(url: str) -> Redis:
-    return Redis.from_url(url, socket_timeout=CHANGED_SECONDS, socket_connect_timeout=CHANGED_SECONDS)
+        transaction.on_commit(partial(topics.facts_changed, *names))
 
 
 # --- bodies -------------------------------------------------------------------------------------
