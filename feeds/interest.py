@@ -32,6 +32,7 @@ CLASS_OF_SOURCE = {
     Source.REFERENCE: SubscriptionClass.REFERENCE,
     Source.WATCHLIST: SubscriptionClass.TIER_A,
     Source.HELD: SubscriptionClass.TIER_A,
+    Source.ALERT: SubscriptionClass.TIER_A,
 }
 REFERENCE_FOLLOWS = {
     ExchangeSegment.IDX_I: ExchangeSegment.NSE_FNO,
@@ -190,9 +191,15 @@ def declare_interests(source: str, wants: Mapping[str, Want]) -> Declared:
 @transaction.atomic
 def withdraw_interest(source: str, owner: str) -> None:
     """The owner wants nothing any more, nor do its references serve anybody. Harmless when it is so already."""
-    who = Owner(source, str(owner))
+    withdraw_interests(source, [owner])
+
+
+@transaction.atomic
+def withdraw_interests(source: str, owners: Iterable[str]) -> None:
+    """`withdraw_interest` for several owners at once. Unlike a declaration of nothing it asks for no capacity."""
+    whos = [Owner(source, str(owner)) for owner in owners]
     book = _Book.locked()
-    book.take_out((who, who.references))
+    book.take_out([each for who in whos for each in (who, who.references)])
     book.save()
 
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from feeds import topics
 from rms import facts, ledger
 from rms.models import AccountFact, Funds, Position
 from tests.rms import desk
@@ -83,7 +84,7 @@ def test_writers_of_one_account_never_share_a_number(redis):
 def test_hubs_are_told_after_the_commit_and_not_before(redis):
     account = desk.make_account().pk
     listener = redis.pubsub(ignore_subscribe_messages=True)
-    listener.subscribe(facts.CHANGED_CHANNEL)
+    listener.subscribe(topics.FACTS_CHANNEL)
     listener.get_message(timeout=5, ignore_subscribe_messages=False)
     with transaction.atomic():
         facts.announce([account, account])
