@@ -377,6 +377,11 @@ def _blocking_redis(url: str) -> Redis:
     )
 
 
+def blocking_redis() -> Redis:
+    """This process's binary-safe client for code that may wait: views, jobs, commands."""
+    return _blocking_redis(settings.REDIS_URL)
+
+
 def last_rows(codes: Collection[int]) -> Rows:
     """The last known row of each code, from whichever account fed it last; unknown codes have none.
 
@@ -408,6 +413,20 @@ def feed_statuses() -> dict[int, dict[str, Any]]:
     accounts = sorted(int(account) for account in redis.smembers(BOARDS))
     values = redis.mget([status_key(account) for account in accounts]) if accounts else []
     return {account: orjson.loads(value) for account, value in zip(accounts, values, strict=True) if value}
+
+
+def endings_key(account_id: int) -> str:
+    return f"feed.{account_id}.endings"
+
+
+def feed_endings(account_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """The latest ends of each feed's connections and beginnings of its process, oldest first; they outlive it.
+
+    Raises:
+        REDIS_ERRORS: Redis is away.
+    """
+    redis = _blocking_redis(settings.REDIS_URL)
+    return {each: [orjson.loads(text) for text in redis.lrange(endings_key(each), 0, -1)] for each in account_ids}
 
 
 def last_flushes() -> dict[int, int]:

@@ -161,6 +161,52 @@ class ChainState(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
 
+class Candle(models.Model):
+    """One minute of one instrument as our own ticks made it. Written and read in bulk by `feeds.candles` alone.
+
+    The table is partitioned by trading date and tier, so that what has been kept long enough is dropped, not deleted.
+    """
+
+    class Tier(models.IntegerChoices):
+        A = 0, "Tier A"
+        B = 1, "Tier B and references"
+
+    pk = models.CompositePrimaryKey("code", "start", "trading_date", "tier")
+    code = models.BigIntegerField(help_text="InstrumentKey.code; the instrument may have expired meanwhile.")
+    start = models.BigIntegerField(help_text="Seconds since 1970 UTC.")
+    trading_date = models.DateField()
+    tier = models.PositiveSmallIntegerField(choices=Tier.choices)
+    open = models.IntegerField(help_text="Paise.")
+    high = models.IntegerField()
+    low = models.IntegerField()
+    close = models.IntegerField()
+    volume = models.BigIntegerField()
+    open_interest = models.BigIntegerField()
+    partial = models.BooleanField(help_text="Ticks of this minute may have been missed.")
+
+    class Meta:
+        managed = False  # Django cannot say PARTITION BY: feeds/sql.py does
+        db_table = "feeds_candle"
+
+
+class DailyVolatility(models.Model):
+    """What an underlying's volatility was when a day closed: at the money, of the expiry about thirty days ahead."""
+
+    segment = models.PositiveSmallIntegerField(choices=[(s.value, s.name) for s in ExchangeSegment])
+    underlying_symbol = models.CharField(max_length=64)
+    day = models.DateField()
+    expiry = models.DateField()
+    volatility = models.FloatField(help_text="Percent a year.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["segment", "underlying_symbol", "day"], name="daily_volatility_identity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.underlying_symbol} {self.day}: {self.volatility:.2f} %"
+
+
 class InterestClock(models.Model):
     """Two rows (see feeds.interest). Whoever changes interest locks the first and takes its next version, so that
     versions commit in order; the second says up to which version withdrawn rows may have been deleted.
@@ -177,6 +223,7 @@ class Interest(models.Model):
         REFERENCE = "reference", "Reference of a chain"
         WATCHLIST = "watchlist", "Watchlist"
         HELD = "held", "Open order or position"
+        ALERT = "alert", "Alert"
 
     source = models.CharField(max_length=12, choices=Source.choices)
     owner = models.CharField(max_length=40)

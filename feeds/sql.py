@@ -21,3 +21,23 @@ DROP TRIGGER audit_append_only ON feeds_auditentry;
 DROP TRIGGER audit_no_truncate ON feeds_auditentry;
 DROP FUNCTION refuse_audit_change();
 """
+
+CANDLES = """
+CREATE TABLE feeds_candle (
+    code bigint NOT NULL,
+    start bigint NOT NULL,
+    trading_date date NOT NULL,
+    tier smallint NOT NULL,
+    open integer NOT NULL,
+    high integer NOT NULL,
+    low integer NOT NULL,
+    close integer NOT NULL,
+    volume bigint NOT NULL,
+    open_interest bigint NOT NULL,
+    partial boolean NOT NULL,
+    PRIMARY KEY (code, start, trading_date, tier)
+) PARTITION BY RANGE (trading_date, tier);
+"""
+"""A partition holds one tier's minutes of one day: they are read by instrument and time, and dropped whole."""
+
+DROP_CANDLES = "DROP TABLE feeds_candle;"

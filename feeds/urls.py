@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from feeds import views
+from feeds import chart_views, views
 
 urlpatterns = [
     path("instruments", views.InstrumentsView.as_view()),
@@ -14,5 +14,7 @@ urlpatterns = [
     path("chains/<str:segment>/<str:underlying>/<str:expiry>", views.ChainView.as_view()),
     path("subscriptions", views.SubscriptionsView.as_view()),
     path("feed-status", views.FeedStatusView.as_view()),
+    path("candles/<str:key>", chart_views.CandlesView.as_view()),
+    path("sparklines", chart_views.SparklinesView.as_view()),
     path("market-status", views.MarketStatusView.as_view()),
 ]

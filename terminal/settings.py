@@ -6,6 +6,7 @@ PostgreSQL and Valkey that `manage.py up` keeps under DATA_DIR (terminal/embedde
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -87,6 +88,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "axes",
     "csp",
+    "django_structlog",
     "terminal",
     "terminal.accounts",
     "terminal.ops",
@@ -94,11 +96,13 @@ INSTALLED_APPS = [
     "watchlists",
     "rms",
     "oms",
+    "alerts",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
     "csp.middleware.CSPMiddleware",
     "terminal.ops.headers.PathHeaders",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -457,6 +461,13 @@ BROWSER_COMMANDS_PER_SECOND = env_integer("BROWSER_COMMANDS_PER_SECOND", 50, 1)
 TIER_A_ITEMS_PER_USER = env_integer("TIER_A_ITEMS_PER_USER", 0)
 """0: no limit beside the capacity."""
 
+# --- alerts -----------------------------------------------------------------------------------------
+
+ALERTS_PER_USER = env_integer("ALERTS_PER_USER", 100, 1)
+"""Active and paused ones; each active one takes a subscription where nobody else wants its instrument."""
+ALERT_QUIET_SECONDS = env_number("ALERT_QUIET_SECONDS", 5.0)
+"""A repeating alert tells at most this often of a price that dances around its level."""
+
 # --- trading ----------------------------------------------------------------------------------------
 
 EXECUTION_SWEEP_SECONDS = timer("EXECUTION_SWEEP_SECONDS", 0.5)
@@ -496,21 +507,45 @@ ANALYTICS_RATE_DATE = env("ANALYTICS_RATE_DATE", "2026-02-04")
 """The cut-off yield of the 91-day treasury bill, and the day of its auction: both are told with every figure."""
 IV_RANK_DAYS = env_integer("IV_RANK_DAYS", 250, 2)
 """Trading days of ATM volatility that an IV rank needs, about a year: with fewer it is null and says so."""
+CANDLE_GRACE_SECONDS = env_number("CANDLE_GRACE_SECONDS", 5.0, 0.1)
+"""How long after its end a minute waits for ticks that are still under way, before it is written."""
+CANDLE_DAYS_TIER_A = env_integer("CANDLE_DAYS_TIER_A", 10, 1)
+CANDLE_DAYS_TIER_B = env_integer("CANDLE_DAYS_TIER_B", 250, 1)
+"""Trading days that one-minute candles are kept."""
+HISTORY_WAIT_SECONDS = env_number("HISTORY_WAIT_SECONDS", 0.7, 0.0)
+"""How long a chart waits for bars that Dhan has to be asked for; without them it is answered that they are pending."""
 
 # --- logs -----------------------------------------------------------------------------------------
 
 LOG_LEVEL = env("LOG_LEVEL", "INFO")
+LOG_FORMAT = env("LOG_FORMAT", "LINE").upper()
+"""LINE for people, JSON for machines."""
+if LOG_FORMAT not in {"LINE", "JSON"}:
+    raise ImproperlyConfigured("LOG_FORMAT must be LINE or JSON")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"no_secrets": {"()": "terminal.logs.SecretFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_secrets"]}},
+    "formatters": {"structured": {"()": "terminal.logs.formatter", "form": LOG_FORMAT}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "django.request": {"level": "CRITICAL"},  # the line about each request says it, with its id
     },
 }
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.WARNING  # what nobody foresaw has its own line, request_failed
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it believes any X-Forwarded-For; terminal/request_logs.py does not
+DJANGO_STRUCTLOG_USER_ID_FIELD = ""  # asking who it was would read the session of requests that need none
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = NUM_PROXIES > 0  # our own proxy's, and nobody else's
+
+# --- watching from outside ------------------------------------------------------------------------
+
+METRICS_TOKEN = env("METRICS_TOKEN")
+"""What Prometheus sends as `Authorization: Bearer ...` for /metrics. Empty: only this machine itself may ask."""
+SENTRY_DSN = env("SENTRY_DSN")
+"""Where errors are reported, without names, bodies, variables or secrets. Empty: nowhere."""

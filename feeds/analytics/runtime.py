@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from redis.asyncio import Redis as AsyncRedis
 
 from feeds import bus, clock
+from feeds.analytics.candles import Candles
 from feeds.analytics.chains import Chains
 from feeds.analytics.duty import Desk, Duty, Ticks, registered_duties
 from feeds.analytics.status import write_status
@@ -31,7 +32,7 @@ NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 def duties(desk: Desk) -> list[Duty]:
     """Everything that hears the ticks, in the order in which it hears them."""
-    return [Chains(desk), *registered_duties(desk)]
+    return [Chains(desk), Candles(desk), *registered_duties(desk)]
 
 
 class AnalyticsSession:

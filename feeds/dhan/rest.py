@@ -159,10 +159,12 @@ def answer(status: int, content: bytes) -> Mapping[str, Any]:
     data = body.get("data")
     if status == httpx.codes.OK and body.get("status") == "success" and isinstance(data, dict):
         return data
-    raise _refusal(status, body, data)
+    raise refusal(status, body)
 
 
-def _refusal(status: int, body: Mapping[str, Any], data: object) -> DhanRestError:
+def refusal(status: int, body: Mapping[str, Any]) -> DhanRestError:
+    """What Dhan said instead of an answer, in either of its two shapes."""
+    data = body.get("data")
     if isinstance(data, dict):
         for code, text in data.items():
             if str(code).isdigit():

@@ -27,7 +27,8 @@ from feeds.core.board import Board
 from feeds.core.calendar import shipped_calendar
 from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment
 from feeds.core.subscriptions import Limits, Planner
-from feeds.dhan.connection import Connection, ConnectionState, ConnectionTimers
+from feeds.dhan.charts import CHART_SPACING_SECONDS
+from feeds.dhan.connection import Connection, ConnectionState, ConnectionTimers, PastLife
 from feeds.dhan.governor import DialRules, DialTimers, Governor
 from feeds.dhan.rest import DhanRest
 from feeds.duties import run_together
@@ -38,11 +39,21 @@ from feeds.process.accounts import AccountCredentials
 from feeds.process.comparing import Comparer
 from feeds.process.first_packet import FirstPacketAudit
 from feeds.process.flusher import Flusher
+from feeds.process.history import HISTORY_AT_A_TIME, History
 from feeds.process.leftovers import Leftovers
 from feeds.process.market_hours import MarketHours
 from feeds.process.recentring import Recentring
 from feeds.process.staleness import Staleness
-from feeds.process.status import FeedState, Lags, Rates, SyncTimes, write_status
+from feeds.process.status import (
+    ENDINGS_REMEMBERED,
+    FeedState,
+    Lags,
+    Rates,
+    SyncTimes,
+    ending_record,
+    remember_endings,
+    write_status,
+)
 from feeds.process.subscribing import AccountDisabled, Subscriptions, read_view, seed_from_last_run, tick_sizes
 from feeds.process.timers import FeedTimers
 from feeds.process.watchdog import InstrumentWatch
@@ -87,6 +98,8 @@ class FeedSession:
         self._unseeded: set[int] = set()
         self._began_at = clock.monotonic()
         self._told_state: FeedState | None = None
+        began = PastLife(clock.wall_now(), 0.0, f"process began, epoch {self.epoch}")
+        self._endings = [ending_record(None, began)]
         self._credential_version: int | None = None
         self.hours = MarketHours(shipped_calendar())
         self._open: frozenset[ExchangeSegment] = frozenset()
@@ -120,6 +133,7 @@ class FeedSession:
             spacing=self.timers.quote_spacing,
             throttled=self.timers.throttled,
         )
+        self.history = History(self._redis, credentials.current)
         self.instruments = InstrumentWatch(self.timers.instrument_stale, self.timers.stale_after)
         self.comparer = Comparer(
             self.board,
@@ -190,12 +204,16 @@ class FeedSession:
             await run_together(self._duties())
         finally:
             await self.rest.aclose()
+            await self.history.aclose()
             self._lease_database.close()
 
     def _duties(self) -> dict[str, Coroutine[Any, Any, None]]:
         timers = self.timers
-        connections = {f"connection {connection.index}": connection.run() for connection in self.connections}
-        return connections | {
+        duties = {f"connection {connection.index}": connection.run() for connection in self.connections}
+        # Several at a time: Dhan takes a second for each page, and the budget spaces them.
+        for number in range(HISTORY_AT_A_TIME):
+            duties[f"history {number}"] = self._repeat("history", CHART_SPACING_SECONDS, self.history.serve)
+        return duties | {
             "lease": self._repeat("lease", timers.lease_renew, self._renew_lease),
             "flush": self._repeat("flush", timers.flush, self.flusher.flush),
             "sync": self._sync_for_ever(),
@@ -373,6 +391,19 @@ class FeedSession:
     async def _report(self) -> None:
         self._told_state = self.state
         await write_status(self._redis, self.account_id, self.epoch, self.status())
+        await self._tell_endings()
+
+    async def _tell_endings(self) -> None:
+        """What ended since the last time, for the reconnect history; when Redis is away it is told with the next."""
+        for connection in self.connections:
+            while connection.past_lives:
+                self._endings.append(ending_record(connection.index, connection.past_lives.popleft()))
+        told, self._endings = self._endings[-ENDINGS_REMEMBERED:], []
+        try:
+            await remember_endings(self._redis, self.account_id, told)
+        except REDIS_ERRORS:
+            self._endings = told + self._endings
+            raise
 
     @property
     def state(self) -> FeedState:
@@ -428,7 +459,7 @@ class FeedSession:
     def _all_counters(self) -> dict[str, int]:
         parts = (self.counters, self.flusher.counters, self.subscriptions.counters, self.comparer.counters)
         merged: dict[str, int] = {"dials": self.governor.dials, "messages": sum(c.messages for c in self.connections)}
-        for part in (*parts, self.recentring.counters, self.board.counters):
+        for part in (*parts, self.recentring.counters, self.history.counters, self.board.counters):
             merged |= {str(name): count for name, count in part.items()}
         for connection in self.connections:
             for error, count in connection.errors.items():

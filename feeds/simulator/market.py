@@ -125,6 +125,14 @@ class Market:
         self._begin_day(rows, at)
         return self.close_before[rows], self._open_interest(rows, self._close_time(rows, at))
 
+    def path(self, row: int, at: Times) -> tuple[Rows, Rows, Rows]:
+        """Last price (paise), day volume and open interest of one row as its packets would tell them at these times."""
+        rows = np.full(len(at), row)
+        trades, traded_at = self._trades(rows, at)
+        traded = self.instruments["kind"][row] != Kind.INDEX
+        volume = trades * int(self.instruments["lot"][row]) * bool(traded)
+        return self._book_top(rows, traded_at)[2], volume, self._open_interest(rows, at)
+
     # --- what is drawn once from the seed ---
 
     def _draw_waves(self, random: np.random.Generator, count: int) -> None:

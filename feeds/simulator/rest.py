@@ -1,4 +1,4 @@
-"""Dhan's REST as far as market data needs it: quotes, profile and the instrument master."""
+"""Dhan's REST as far as market data needs it: quotes, charts, profile and the instrument master."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from feeds import clock
 from feeds.core.instrument import ExchangeSegment, InstrumentKey
 from feeds.dhan.wire import DisconnectReason
 from feeds.simulator import master
+from feeds.simulator.charts import CHART_PATHS, Charts
 from feeds.simulator.feed import Credentials
 from feeds.simulator.market import Kind, Market
 from feeds.simulator.switches import Limits, Unconfirmed
@@ -39,6 +40,7 @@ class Rest:
         self._credentials = credentials
         self._limits = limits
         self._switches = switches
+        self._charts = Charts(market, limits)
         self._masters: dict[str, bytes] = {}
         self._quoted_at = -np.inf
         self.requests_to_throttle = 0
@@ -52,6 +54,8 @@ class Rest:
             return refusal
         if request.path in QUOTE_PATHS:
             return self._quotes(request)
+        if request.path in CHART_PATHS:
+            return self._charts.respond(request)
         if request.path == "/v2/profile":
             return json_response(self._profile())
         return WebResponse(404, b"{}")

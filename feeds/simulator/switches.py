@@ -22,6 +22,8 @@ class Limits:
     pong_timeout_seconds: float = 40.0
     quotes_per_second: float = 1.0
     instruments_per_quote: int = 1000
+    charts_per_second: float = 5.0
+    days_per_chart: int = 90
 
 
 @dataclass(frozen=True, slots=True)

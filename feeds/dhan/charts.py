@@ -1,0 +1,141 @@
+"""Dhan's charts: bars of one instrument, by the minute or by the day, under the data calls' own rate budget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import httpx
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from feeds.core.candles import BAR, BarFlag, no_bars
+from feeds.core.history import Interval
+from feeds.core.instrument import InstrumentKey
+from feeds.core.price import PAISE_PER_RUPEE
+from feeds.dhan.governor import ReadCredentials
+from feeds.dhan.rest import (
+    JSON_HEADERS,
+    REQUEST_TIMEOUT_SECONDS,
+    THROTTLED_SECONDS,
+    UINT32_MAXIMUM,
+    DhanRestError,
+    RateBudget,
+    refusal,
+)
+
+CHART_SPACING_SECONDS = 0.25
+"""Dhan's limit for data calls is five a second; four leave room for clocks that differ."""
+NO_DATA = "DH-907"
+"""Bad parameters, or no bars in those days: ours are not bad, so there are none."""
+COLUMNS = ("open", "high", "low", "close", "volume", "timestamp")
+
+
+class DhanCharts:
+    """The chart calls of one account. Credentials are asked for at each request, so a new token is used at once."""
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: ReadCredentials,
+        *,
+        spacing: float = CHART_SPACING_SECONDS,
+        throttled: float = THROTTLED_SECONDS,
+    ) -> None:
+        self._credentials = credentials
+        self._budget = RateBudget(spacing)
+        self._throttled = throttled
+        self._client = httpx.AsyncClient(base_url=base_url, timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def bars(
+        self, key: InstrumentKey, instrument_type: str, interval: Interval, first: date, end: date
+    ) -> NDArray[np.void]:
+        """BAR rows from the first day to before the last, ascending; none where Dhan has none.
+
+        Raises:
+            DhanRestError: Dhan refused, or answered with what is no bars.
+            httpx.HTTPError: Dhan could not be reached.
+            CredentialsUnavailable: there is nothing to ask with.
+        """
+        path, body = question(key, instrument_type, interval, first, end)
+        response = await self._post(path, body)
+        try:
+            return await asyncio.to_thread(bars_of, response.status_code, response.content, key.code)
+        except DhanRestError as error:
+            if error.throttled:
+                self._budget.pause(self._throttled)
+            raise
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        await self._budget.turn()
+        who = await self._credentials()
+        headers = {"access-token": who.token, "client-id": who.client_id}
+        return await self._client.post(path, content=orjson.dumps(body), headers=JSON_HEADERS | headers)
+
+
+def question(
+    key: InstrumentKey, instrument_type: str, interval: Interval, first: date, end: date
+) -> tuple[str, dict[str, Any]]:
+    """Path and body. Here the security id is text, and both ways of naming days leave out the last."""
+    body: dict[str, Any] = {
+        "securityId": str(key.security_id),
+        "exchangeSegment": key.segment.name,
+        "instrument": instrument_type,
+        "oi": True,
+    }
+    if interval is Interval.DAY:
+        return "/charts/historical", body | {"expiryCode": 0, "fromDate": f"{first}", "toDate": f"{end}"}
+    days = {"fromDate": f"{first} 00:00:00", "toDate": f"{end} 00:00:00"}
+    return "/charts/intraday", body | {"interval": interval.value} | days
+
+
+def bars_of(status: int, content: bytes, code: int) -> NDArray[np.void]:
+    """The parallel columns of an answer as BAR rows.
+
+    Raises:
+        DhanRestError: a refusal, columns of different lengths, or values that are no prices.
+    """
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise DhanRestError(status, None, "the body is no JSON") from None
+    if not isinstance(body, dict) or status != httpx.codes.OK or "timestamp" not in body:
+        return _empty_or_refused(status, body)
+    try:
+        return _rows(body, code)
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise DhanRestError(status, None, f"malformed bars: {type(error).__name__}") from None
+
+
+def _empty_or_refused(status: int, body: object) -> NDArray[np.void]:
+    if not isinstance(body, dict):
+        raise DhanRestError(status, None, "the body is not a JSON object")
+    if body.get("errorCode") == NO_DATA:
+        return no_bars()
+    raise refusal(status, body)
+
+
+def _rows(body: Mapping[str, Any], code: int) -> NDArray[np.void]:
+    starts = np.array(body["timestamp"], np.float64).astype(np.int64)
+    rows = np.zeros(len(starts), BAR)
+    rows["code"], rows["start"], rows["flags"] = code, starts, BarFlag.HISTORY
+    for name in ("open", "high", "low", "close"):
+        rows[name] = _paise(body[name])
+    rows["volume"] = np.array(body["volume"], np.float64).astype(np.int64)
+    interest = body.get("open_interest") or np.zeros(len(starts))
+    rows["open_interest"] = np.clip(np.array(interest, np.float64), 0, UINT32_MAXIMUM)
+    order = np.argsort(starts, kind="stable")
+    return rows[order][np.diff(starts[order], prepend=-1) > 0]
+
+
+def _paise(rupees: list[float]) -> NDArray[np.int64]:
+    paise = np.rint(np.array(rupees, np.float64) * PAISE_PER_RUPEE)
+    if not (np.isfinite(paise).all() and (paise >= 0).all() and (paise <= np.iinfo(np.int32).max).all()):
+        raise ValueError("price")
+    return paise.astype(np.int64)
