@@ -30,6 +30,7 @@ MARKET_ROWS = (
     "feeds.view_auditentry",
     "watchlists.view_watchlist",
     "watchlists.view_watchlistitem",
+    "alerts.view_alert",
 )
 OPERATIONS = (
     "feeds.operate_feed",
@@ -38,6 +39,7 @@ OPERATIONS = (
     "feeds.add_holiday",
     "feeds.change_holiday",
     "watchlists.delete_watchlistitem",
+    "alerts.delete_alert",
 )
 TRADING_BOOKS = (
     "oms.view_order",

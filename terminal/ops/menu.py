@@ -17,6 +17,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Instruments", "search", "feeds.instrument"),
             ("Watchlists", "star", "watchlists.watchlist"),
             ("Watched instruments", "visibility", "watchlists.watchlistitem"),
+            ("Alerts", "notifications", "alerts.alert"),
             ("Holidays", "event_busy", "feeds.holiday"),
         ),
     ),
