@@ -29,6 +29,8 @@ MASTER_REFRESH = "master_refresh"
 PRE_OPEN_REBUILD = "pre_open_rebuild"
 EOD_RELEASE = "eod_release"
 ERROR_LENGTH = 300
+DAYS_AHEAD = 12
+"""How far the next run is looked for: beyond the longest closure that the exchanges have announced."""
 
 CLAIM = """
 INSERT INTO feeds_jobrun (job, trading_date, status, attempts, claimed_until, report)
@@ -64,6 +66,33 @@ def run_due(now: datetime | None = None) -> list[JobRun]:
     """
     now = now or clock.exchange_now()
     return _run(JOBS, now, _days_due)
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """What a job has to do next, and since or until when."""
+
+    job: str
+    trading_date: date
+    due_at: datetime
+
+
+def next_runs(now: datetime | None = None) -> list[NextRun]:
+    """When each job is due next, soonest first. What is due already and not done yet is due since then."""
+    now = now or clock.exchange_now()
+    calendar, today = market_calendar(), now.astimezone(clock.IST).date()
+    days = [today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD)]
+    done = JobRun.objects.filter(trading_date__gte=today, status=JobRun.Status.DONE)
+    settled = set(done.values_list("job", "trading_date"))
+    found = [_next_run(job, [day for day in days if (job.name, day) not in settled], calendar) for job in JOBS]
+    return sorted((run for run in found if run), key=lambda run: run.due_at)
+
+
+def _next_run(job: Job, days: Iterable[date], calendar: Calendar) -> NextRun | None:
+    """The first of these days on which it has something to do; None: not within them, as far as is known."""
+    trading = (day for day in days if any(calendar.is_trading_day(exchange, day) for exchange in job.exchanges))
+    due = ((day, job.due_at(day, calendar)) for day in trading)
+    return next((NextRun(job.name, day, at) for day, at in due if at is not None), None)
 
 
 def catch_up_releases(now: datetime | None = None) -> list[JobRun]:

@@ -1,4 +1,4 @@
-"""The project's own application: it brings the system checks."""
+"""The project's own application: it brings the system checks, the logs' fields and the reports of errors."""
 
 from __future__ import annotations
 
@@ -9,4 +9,7 @@ class TerminalConfig(AppConfig):
     name = "terminal"
 
     def ready(self) -> None:
-        from terminal import checks  # noqa: F401  registers itself
+        from terminal import checks, error_reports, logs, request_logs  # noqa: F401  the first and last register
+
+        logs.configure()
+        error_reports.start()

@@ -20,6 +20,11 @@ app.conf.beat_schedule = {
         "task": "feeds.tasks.run_due_jobs",
         "schedule": 1.0,
         "options": {"expires": 5.0},  # a backlog after an outage is one question, not thousands
-    }
+    },
+    "record-minute": {
+        "task": "terminal.ops.tasks.record_minute",
+        "schedule": 5.0,  # a dozen samples make a minute of the dashboard's chart
+        "options": {"expires": 5.0},
+    },
 }
 app.autodiscover_tasks()

@@ -63,6 +63,8 @@ WATCH_SHARE = 0.1
 """The silence watch looks ten times within the patience it has."""
 
 SAMPLES_KEPT = 16
+ENDINGS_KEPT = 100
+"""More than a whole outage brings between two readings of them."""
 
 
 class ConnectionState(StrEnum):
@@ -73,6 +75,15 @@ class ConnectionState(StrEnum):
     BLOCKED = "BLOCKED"  # Dhan refused the credentials; only new ones help
     DIALLING = "DIALLING"
     LIVE = "LIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class PastLife:
+    """A socket that was live, and what ended it."""
+
+    ended_at: datetime
+    seconds: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +229,7 @@ class Connection:
         self.connects = 0
         self.messages = 0
         self.last_ending: Ending | None = None
+        self.past_lives: deque[PastLife] = deque(maxlen=ENDINGS_KEPT)
         self.errors: Counter[PacketError] = Counter()
         self.samples: deque[bytes] = deque(maxlen=SAMPLES_KEPT)
 
@@ -361,6 +373,8 @@ class Connection:
 
     def _note_end(self, ending: Ending, lived: float, version: int | None) -> None:
         self.last_ending = ending
+        if lived:
+            self.past_lives.append(PastLife(clock.wall_now(), lived, str(ending)))
         self._governor.ended(self.index, ending, lived, version)
         log.log(
             logging.ERROR if ending.cause in (Cause.REFUSED, Cause.BAD_REQUEST) else logging.WARNING,

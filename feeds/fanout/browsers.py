@@ -52,6 +52,10 @@ class Browser:
     def is_too_slow(self, now: float) -> bool:
         return self.window.oldest_age(now) >= settings.BROWSER_SILENT_SECONDS
 
+    def is_late(self, now: float) -> bool:
+        """Whether it has owed an acknowledgement for so long that it gets fewer frames than are due."""
+        return self.window.oldest_age(now) > LATE_SECONDS
+
     def is_quiet(self, now: float) -> bool:
         return now - self.sent_at >= settings.BROWSER_HEARTBEAT_SECONDS
 

@@ -682,11 +682,13 @@ class Hub:
             "started_at": self._started_at,
             "at": clock.wall_nanoseconds() // 1_000_000,
             "browsers": len(self.browsers),
+        now = clock.monotonic()
             "users": len({browser.login.user.pk for browser in self.browsers}),
             "topics": len(self.topics),
             "memory_bytes": web_status.resident_bytes(),
             "counters": dict(self.counters),
         }
+            "slow": sum(browser.is_late(now) for browser in self.browsers),
 
 
 async def wait_for_all(tasks: Collection[asyncio.Task[None]]) -> None:

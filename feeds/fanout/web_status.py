@@ -1,4 +1,4 @@
-"""What each web process says of itself in Redis, and the `ops` topic that shows it beside the feeds."""
+"""What each web process says of itself in Redis, once a second."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 import socket
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 from django.conf import settings
 from redis import Redis
 
-from feeds import bus, clock
-from feeds.topics import TopicContents, TopicKind, User, register_topic
+from feeds import bus
 
 WEBS = "webs"
 """The set of the status keys of all web processes."""
@@ -60,29 +59,3 @@ def web_statuses() -> list[dict[str, Any]]:
     if gone := [key for key, value in zip(keys, values, strict=True) if value is None]:
         redis.srem(WEBS, *gone)
     return [orjson.loads(value) for value in values if value is not None]
-
-
-class OpsTopics(TopicKind):
-    """`ops`: the feeds' and the web processes' own figures, once a second. For staff."""
-
-    changes_itself: ClassVar[bool] = True
-
-    def authorise(self, user: User, name: str) -> bool:
-        return bool(getattr(user, "is_staff", False))
-
-    def contents(self, name: str) -> TopicContents | None:
-        if name != "ops":
-            return None
-        return TopicContents((), "ops", (), ops_details())
-
-
-def ops_details() -> dict[str, Any]:
-    """Feeds as they last said, oldest account first; `error` when Redis itself is away."""
-    at = clock.wall_nanoseconds() // 1_000_000
-    try:
-        return {"at": at, "feeds": list(bus.feed_statuses().values()), "web": web_statuses(), "error": None}
-    except bus.REDIS_ERRORS as error:
-        return {"at": at, "feeds": [], "web": [], "error": f"Redis is away ({type(error).__name__})"}
-
-
-register_topic("ops", OpsTopics())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -13,7 +13,8 @@ from django.conf import settings
 from numpy.typing import NDArray
 from redis.asyncio import Redis as AsyncRedis
 
-from feeds.bus import BOARDS, Fenced, meta_key, status_key
+from feeds.bus import BOARDS, Fenced, endings_key, meta_key, status_key
+from feeds.dhan.connection import PastLife
 
 STATUS_EXPIRES_SECONDS = 10
 WRITE = """
@@ -28,6 +29,8 @@ return 'OK'
 LAG_SAMPLES = 2000
 """Trades that the lag's percentiles are taken over: some seconds of a busy connection."""
 LAG_SAMPLES_A_FLUSH = 200
+ENDINGS_REMEMBERED = 100
+"""Of one account, in Redis: some days of an ordinary line."""
 SYNC_MEMORY = 600
 """Syncs that `sync_seconds_max` is taken over, so that one slow start does not colour the whole day."""
 
@@ -119,3 +122,23 @@ async def write_status(redis: AsyncRedis, account_id: int, epoch: int, status: d
     )
     if outcome == b"FENCED":
         raise Fenced(f"epoch {epoch} of account {account_id} is no longer the highest")
+
+
+def ending_record(connection: int | None, life: PastLife) -> dict[str, object]:
+    """One line of the reconnect history, `at` in epoch ms. Without a connection it is the process that began."""
+    at = int(life.ended_at.timestamp() * 1000)
+    return {"at": at, "connection": connection, "lived_seconds": round(life.seconds, 1), "reason": life.reason}
+
+
+async def remember_endings(redis: AsyncRedis, account_id: int, records: Sequence[dict[str, object]]) -> None:
+    """Add to the account's reconnect history, and forget what is oldest.
+
+    Raises:
+        REDIS_ERRORS: Redis is away.
+    """
+    if not records:
+        return
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.rpush(endings_key(account_id), *[orjson.dumps(record) for record in records])
+        pipe.ltrim(endings_key(account_id), -ENDINGS_REMEMBERED, -1)
+        await pipe.execute()

@@ -11,6 +11,12 @@ class OpsConfig(AppConfig):
     label = "ops"
     verbose_name = "Operations"
 
+    def ready(self) -> None:
+        from feeds.topics import register_topic
+        from terminal.ops.topics import NAME, OpsTopics
+
+        register_topic(NAME, OpsTopics())
+
 
 class OpsAdminConfig(admin_apps.AdminConfig):
     default = False  # named in INSTALLED_APPS in place of django.contrib.admin

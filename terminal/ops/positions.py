@@ -52,10 +52,15 @@ class Held(NamedTuple):
 
 
 class House(NamedTuple):
-    """What all open positions are worth: `gross` either side added up, `net` with the short ones taken off."""
+    """All open positions in sum, in paise: `gross` is either side added up, `net` with the short ones taken off.
+
+    The result of the day is `realised` and `unrealised` together, before charges; `unpriced` positions add nothing.
+    """
 
     gross: int
     net: int
+    realised: int
+    unrealised: int
     unpriced: int
 
 
@@ -72,11 +77,18 @@ def position_reading() -> dict[str, Any]:
     }
 
 
-def house_exposure() -> House:
-    positions = [position for position in held_positions() if position.quantity]
-    prices = last_prices({position.code for position in positions})
+def house_figures() -> House:
+    positions = held_positions()
+    prices = last_prices({position.code for position in positions if position.quantity})
     values = [position.value(prices[position.code]) for position in positions if position.code in prices]
-    return House(sum(map(abs, values)), sum(values), len(positions) - len(values))
+    results = [unrealised(position, prices.get(position.code)) for position in positions]
+    return House(
+        gross=sum(map(abs, values)),
+        net=sum(values),
+        realised=sum(position.realised for position in positions),
+        unrealised=sum(result or 0 for result in results),
+        unpriced=results.count(None),
+    )
 
 
 def held_positions() -> list[Held]:

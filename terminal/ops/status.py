@@ -8,9 +8,10 @@ from typing import Any
 from django.conf import settings
 from redis import Redis
 
+from feeds import jobs as due_jobs
 from feeds import selectors
 from feeds.analytics.status import read_status as read_analytics
-from feeds.bus import REDIS_ERRORS, feed_statuses, last_flushes
+from feeds.bus import REDIS_ERRORS, feed_endings, feed_statuses, last_flushes
 from feeds.clock import exchange_now, wall_nanoseconds
 from feeds.core.instrument import ExchangeSegment
 from feeds.fanout.web_status import web_statuses
@@ -20,39 +21,42 @@ from terminal.ops.trading_status import READ_SECONDS, trading_status
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 SILENT_MILLISECONDS = 3_000
 """A feed speaks each second; three missed ones are silence, for browsers as for this page."""
-RECENT = 6
-"""Rows of job runs and audit entries: what fits beside each other without scrolling."""
+RECENT = 8
+"""Rows of jobs, endings and audit entries: what fits beside each other without scrolling."""
 MARKETS = (
     ("NSE and BSE equity", ExchangeSegment.NSE_EQ),
     ("NSE and BSE F&O", ExchangeSegment.NSE_FNO),
     ("MCX", ExchangeSegment.MCX_COMM),
 )
-
-
 CLASSES = ("tier_b", "references", "tier_a")
+NEVER_RUN: dict[str, Any] = {
+    "id": None, "trading_date": None, "status": None, "attempts": 0, "finished_at": None, "report": {},
+}  # fmt: skip
 
 
 def ops_status() -> dict[str, Any]:
     """Everything the dashboard shows; times are epoch milliseconds. What cannot be read says so, and the rest stays."""
+    now = exchange_now()
+    rows = list(DhanAccount.objects.order_by("pk"))
     try:
         spoken, flushed, webs = feed_statuses(), last_flushes(), web_statuses()
+        ended = feed_endings([account.pk for account in rows])
     except REDIS_ERRORS:
-        spoken, flushed, webs = {}, {}, None
-    accounts = [
-        account_status(account, spoken.get(account.pk), flushed.get(account.pk))
-        for account in DhanAccount.objects.order_by("pk")
-    ]
+        spoken, flushed, webs, ended = {}, {}, None, {}
+    accounts = [account_status(account, spoken.get(account.pk), flushed.get(account.pk)) for account in rows]
     return {
         "at": wall_nanoseconds() // NANOSECONDS_PER_MILLISECOND,
         "redis": webs is not None,
-        "clock": clock_status(exchange_now()),
+        "clock": clock_status(now),
         "accounts": accounts,
         "totals": totals(accounts),
+        "endings": endings(rows, ended),
         "browsers": None if webs is None else sum(web["browsers"] for web in webs),
+        "web": webs or [],
         "trading": trading_status(),
         "analytics": analytics_status(),
         "chains": chains(spoken),
-        "jobs": jobs(),
+        "jobs": jobs(now),
         "audit": audit_trail(),
     }
 
@@ -83,22 +87,21 @@ def totals(accounts: list[dict[str, Any]]) -> dict[str, Any]:
     speaking = [account for account in accounts if account.get("capacity")]
     capacity = sum(account["capacity"] for account in speaking)
     by_class = {name: sum(account[name] for account in speaking) for name in CLASSES}
-    lags = [
-        connection["lag_ms_p99"]
-        for account in speaking
-        for connection in account["connections"]
-        if connection.get("lag_ms_p99") is not None
-    ]
+    connections = [connection for account in speaking for connection in account["connections"]]
     return {
         **by_class,
         "capacity": capacity,
         "used": sum(by_class.values()),
         "packets_per_second": sum(account.get("packets_per_second") or 0 for account in speaking),
-        "lag_ms_p99": max(lags, default=None),
-        "reconnects": sum(
-            connection.get("reconnects") or 0 for account in speaking for connection in account["connections"]
-        ),
+        "lag_ms_p50": worst(connections, "lag_ms_p50"),
+        "lag_ms_p99": worst(connections, "lag_ms_p99"),
+        "reconnects": sum(connection.get("reconnects") or 0 for connection in connections),
     }
+
+
+def worst(connections: list[dict[str, Any]], name: str) -> int | None:
+    """Percentiles of several lines do not add up: the slowest line's is shown."""
+    return max((figure for each in connections if (figure := each.get(name)) is not None), default=None)
 
 
 def analytics_status() -> dict[str, Any]:
@@ -152,22 +155,31 @@ def chain_status(definition: ChainDefinition, spoken: dict[str, Any] | None) -> 
     }
 
 
-def jobs() -> list[dict[str, Any]]:
-    """The last run of each job, newest first."""
+def endings(accounts: list[DhanAccount], ended: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The reconnect history of all accounts, newest first."""
+    rows = [{**ending, "name": account.name} for account in accounts for ending in ended.get(account.pk, [])]
+    return sorted(rows, key=lambda row: row["at"], reverse=True)[:RECENT]
+
+
+def jobs(now: datetime) -> list[dict[str, Any]]:
+    """Each job's last run and when it is due next, soonest first; those that are not due any more stand last."""
     latest = JobRun.objects.order_by("job", "-trading_date", "-started_at").distinct("job")
-    rows = [
-        {
-            "id": run.pk,
-            "job": run.job,
-            "trading_date": run.trading_date.isoformat(),
-            "status": run.status,
-            "attempts": run.attempts,
-            "finished_at": epoch_milliseconds(run.finished_at),
-            "report": run.report,
-        }
-        for run in latest
+    last = {run.job: last_run(run) for run in latest}
+    due = {run.job: int(run.due_at.timestamp() * 1000) for run in due_jobs.next_runs(now)}
+    return [
+        {"job": name, "due_at": due.get(name), **last.get(name, NEVER_RUN)} for name in dict.fromkeys([*due, *last])
     ]
-    return sorted(rows, key=lambda row: (row["trading_date"], row["finished_at"] or 0), reverse=True)[:RECENT]
+
+
+def last_run(run: JobRun) -> dict[str, Any]:
+    return {
+        "id": run.pk,
+        "trading_date": run.trading_date.isoformat(),
+        "status": run.status,
+        "attempts": run.attempts,
+        "finished_at": epoch_milliseconds(run.finished_at),
+        "report": run.report,
+    }
 
 
 def audit_trail() -> list[dict[str, Any]]:

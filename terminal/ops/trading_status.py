@@ -6,14 +6,16 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Q, Sum
 from redis import Redis
 
 from feeds.bus import REDIS_ERRORS
 from feeds.clock import exchange_now
+from oms.core.order import OrderStatus
 from oms.models import LIVE_VALUES, Order
 from oms.process.status import read_status
 from rms.models import Funds, FundsRequest, KillSwitch
-from terminal.ops.positions import house_exposure
+from terminal.ops.positions import house_figures
 
 SILENT_MILLISECONDS = 5_000
 """The process speaks each second; five missed ones are silence."""
@@ -21,12 +23,20 @@ READ_SECONDS = 2.0
 
 
 def trading_status() -> dict[str, Any]:
-    """Money in paise. `execution` is {"state": "DOWN"} when its process is silent."""
-    exposure = house_exposure()
+    """Money in paise. `execution` is {"state": "DOWN"} when its process is silent.
+
+    `unknown_outcomes` are orders that a broker has not told the end of: the paper venue always tells.
+    """
+    live = Order.objects.filter(status__in=LIVE_VALUES)
+    unknown = Count("pk", filter=Q(status=OrderStatus.UNKNOWN))
+    orders = live.aggregate(open=Count("pk"), unknown=unknown)
+    margin = Funds.objects.aggregate(used=Sum("used_margin", default=0), held=Sum("held_margin", default=0))
     return {
         "execution": execution_status(),
-        "open_orders": Order.objects.filter(status__in=LIVE_VALUES).count(),
-        "exposure": exposure._asdict(),
+        "open_orders": orders["open"],
+        "unknown_outcomes": orders["unknown"],
+        "house": house_figures()._asdict(),
+        "margin": margin,
         "deficits": Funds.objects.filter(deficit=True).count(),
         "kill_switches": KillSwitch.objects.filter(released_at=None).count(),
         "house_stopped": house_switch() is not None,

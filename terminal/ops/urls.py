@@ -12,6 +12,7 @@ def urls_of(site: AdminSite) -> list[URLPattern]:
     """`enrol` guards itself: it is for those whom the site does not let in yet."""
     return [
         path("ops/status", site.admin_view(views.status), name="ops_status"),
+        path("ops/minutes", site.admin_view(views.minutes), name="ops_minutes"),
         path("ops/positions", site.admin_view(views.positions), name="ops_positions"),
         path("ops/positions/reading", site.admin_view(views.positions_reading), name="ops_positions_reading"),
         path("ops/actions/<slug:name>", site.admin_view(views.act), name="ops_action"),

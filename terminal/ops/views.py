@@ -14,6 +14,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from feeds import audit
+from feeds.bus import REDIS_ERRORS
+from terminal.ops import history
 from terminal.ops.actions import FEED_ACTIONS, FOR_ALL_ACCOUNTS, OPERATE, Action, ActionForm, ActionRefused
 from terminal.ops.positions import position_reading
 from terminal.ops.preview import preview_of
@@ -29,8 +31,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
     """What admin/index.html needs beside unfold's own; called by unfold."""
     context["ops"] = {
         "status": ops_status(),
-        "status_url": reverse("admin:ops_status"),
-        "poll_milliseconds": POLL_MILLISECONDS,
+        "minutes_url": reverse("admin:ops_minutes"),
         "chain_url": reverse("admin:feeds_chaindefinition_changelist"),
         "action_url": reverse("admin:ops_action", args=["_"]).removesuffix("_"),
         "positions_url": reverse("admin:ops_positions"),
@@ -49,6 +50,15 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
 @require_GET
 def status(request: HttpRequest) -> JsonResponse:
     return JsonResponse(ops_status())
+
+
+@require_GET
+def minutes(request: HttpRequest) -> JsonResponse:
+    """The chart of the last hours; empty while Redis is away, as the page then says anyway."""
+    try:
+        return JsonResponse(history.table(history.history()))
+    except REDIS_ERRORS:
+        return JsonResponse(history.table([]))
 
 
 @require_GET

@@ -9,7 +9,7 @@ from feeds import bus
 from feeds.core.tick import TICK
 from rms.models import Funds, Position
 from terminal.accounts.roles import Role
-from terminal.ops.positions import house_exposure, position_reading
+from terminal.ops.positions import house_figures, position_reading
 from terminal.ops.trading_status import trading_status
 from tests.oms.books import make_order
 from tests.rms import desk
@@ -80,7 +80,18 @@ def test_the_house_is_exposed_by_either_side_and_net(redis, instruments, alpha, 
     hold(beta, instruments[desk.CALL], -50, -50 * 15_230)
     hold(beta, instruments[desk.PUT], 10, 100)
     tell_price(redis, instruments[desk.CALL], 15_000)
-    assert house_exposure() == (125 * 15_000, 25 * 15_000, 1)
+    house = house_figures()
+    assert (house.gross, house.net, house.unpriced) == (125 * 15_000, 25 * 15_000, 1)
+
+
+def test_the_day_of_the_house_is_what_was_realised_and_what_is_open_at_last_prices(redis, instruments, alpha):
+    hold(alpha, instruments[desk.CALL], 75, 75 * 15_230)
+    hold(alpha, instruments[desk.FUTURE], -65, -65 * 2_605_000, realised_pnl=-1_234)
+    hold(alpha, instruments[desk.PUT], 0, 0, realised_pnl=5_000, day_buy_quantity=75)
+    tell_price(redis, instruments[desk.CALL], 15_105)
+    tell_price(redis, instruments[desk.FUTURE], 2_604_000)
+    house = house_figures()
+    assert (house.realised, house.unrealised) == (5_000 - 1_234, 65_000 - 9_375)
 
 
 def test_the_dashboard_counts_what_waits_and_says_when_execution_is_silent(redis, instruments, alpha, people):
@@ -90,6 +101,20 @@ def test_the_dashboard_counts_what_waits_and_says_when_execution_is_silent(redis
     reading = trading_status()
     assert reading["execution"] == {"state": "DOWN"}
     assert (reading["open_orders"], reading["deficits"], reading["kill_switches"]) == (1, 1, 0)
+    assert reading["unknown_outcomes"] == 0
+
+
+def test_margin_of_all_accounts_is_summed(redis, alpha, people):
+    beta = desk.make_account(owner=people[Role.TRADER], name="Beta")
+    Funds.objects.filter(pk=alpha.pk).update(used_margin=10_000, held_margin=500, deficit=True)
+    Funds.objects.filter(pk=beta.pk).update(used_margin=2_345, deficit=True)
+    assert trading_status()["margin"] == {"used": 12_345, "held": 500}
+
+
+def test_an_order_whose_end_a_broker_has_not_told_is_counted(redis, instruments, alpha, people):
+    make_order(alpha, people[Role.TRADER], instruments[desk.CALL], status="UNKNOWN")
+    reading = trading_status()
+    assert (reading["open_orders"], reading["unknown_outcomes"]) == (1, 1)
 
 
 def test_the_monitor_is_for_who_may_see_every_account(redis, browser, instruments, alpha):

@@ -21,6 +21,11 @@ CONNECTION = {
 }  # fmt: skip
 
 
+def at(settings, moment: datetime) -> None:
+    """Shift the exchange clock to a moment."""
+    settings.EXCHANGE_CLOCK_OFFSET_SECONDS = (moment - clock.wall_now()).total_seconds()
+
+
 def now_milliseconds() -> int:
     return clock.wall_nanoseconds() // 1_000_000
 
@@ -38,10 +43,11 @@ def speak(redis, account: DhanAccount, **figures) -> None:
 
 def test_a_fresh_database_is_all_empty_and_nothing_fails(redis):
     reading = ops_status()
-    assert (reading["redis"], reading["accounts"], reading["chains"], reading["jobs"]) == (True, [], [], [])
+    assert (reading["redis"], reading["accounts"], reading["chains"], reading["endings"]) == (True, [], [], [])
+    assert {job["status"] for job in reading["jobs"]} == {None}
     assert reading["totals"] == {
         "tier_b": 0, "references": 0, "tier_a": 0, "capacity": 0, "used": 0,
-        "packets_per_second": 0, "lag_ms_p99": None, "reconnects": 0,
+        "packets_per_second": 0, "lag_ms_p50": None, "lag_ms_p99": None, "reconnects": 0,
     }  # fmt: skip
     assert reading["browsers"] == 0
 
@@ -135,8 +141,29 @@ def test_each_job_is_shown_by_its_last_run(redis):
         JobRun.objects.create(
             job=job, trading_date=date(2026, 2, day), status="DONE", claimed_until=moment, finished_at=moment
         )
-    shown = {(run["job"], run["trading_date"]) for run in ops_status()["jobs"]}
+    shown = {(run["job"], run["trading_date"]) for run in ops_status()["jobs"] if run["status"]}
     assert shown == {("eod", "2026-02-03"), ("rebuild", "2026-02-03")}
+
+
+def test_what_is_due_next_stands_first_and_what_never_is_stands_last(redis, settings):
+    at(settings, datetime(2026, 2, 3, 10, 0, tzinfo=clock.IST))
+    JobRun.objects.create(job="retired", trading_date=date(2025, 1, 1), status="DONE", claimed_until=clock.wall_now())
+    for job in ("master_refresh", "pre_open_rebuild"):
+        JobRun.objects.create(job=job, trading_date=date(2026, 2, 3), status="DONE", claimed_until=clock.wall_now())
+    jobs = ops_status()["jobs"]
+    due = {job["job"]: job["due_at"] for job in jobs}
+    assert jobs[-1]["job"] == "retired"
+    assert due["master_refresh"] == datetime(2026, 2, 4, 8, 15, tzinfo=clock.IST).timestamp() * 1000
+    assert due["square_off.DERIVATIVES"] == datetime(2026, 2, 3, 15, 20, tzinfo=clock.IST).timestamp() * 1000
+    assert [job["due_at"] for job in jobs[:-1]] == sorted(job["due_at"] for job in jobs[:-1])
+
+
+def test_the_reconnect_history_of_all_feeds_is_told_newest_first(redis, account):
+    for moment, reason in ((1770093000000, "process began, epoch 3"), (1770093060000, "SILENT: no packet for 15.2 s")):
+        ending = {"at": moment, "connection": None, "lived_seconds": 0.0, "reason": reason}
+        redis.rpush(bus.endings_key(account.pk), orjson.dumps(ending))
+    shown = [(ending["name"], ending["at"]) for ending in ops_status()["endings"]]
+    assert shown == [("desk", 1770093060000), ("desk", 1770093000000)]
 
 
 def test_the_clock_is_exchange_time_with_each_markets_phase(redis, settings):
