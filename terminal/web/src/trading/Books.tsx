@@ -33,6 +33,11 @@ export function NoAccount() {
   )
 }
 
+/** Who may look and not trade is told so instead of being offered what would be refused. */
+export function CanNotTrade() {
+  return <p class="book-dim book-note">You may look at this account, but not trade it or move its money.</p>
+}
+
 interface ContentProps {
   state: AccountState | undefined
   account: TradingAccount

@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** The account's money: what there is, what is bound, asking for more or less of it, and every movement. */
 
 import { registerPanel } from '../../workspace/panels'
+import { FundsPanel } from './FundsPanel'
 
-function Panel() {
-  return <section data-panel="funds" />
-}
-
-registerPanel({ id: 'funds', title: 'Funds', icon: 'funds', component: Panel })
+registerPanel({ id: 'funds', title: 'Funds', icon: 'funds', component: FundsPanel })

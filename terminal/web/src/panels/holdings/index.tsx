@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** Settled shares at their last prices. */
 
 import { registerPanel } from '../../workspace/panels'
+import { HoldingsPanel } from './HoldingsPanel'
 
-function Panel() {
-  return <section data-panel="holdings" />
-}
-
-registerPanel({ id: 'holdings', title: 'Holdings', icon: 'holdings', component: Panel })
+registerPanel({ id: 'holdings', title: 'Holdings', icon: 'holdings', component: HoldingsPanel })

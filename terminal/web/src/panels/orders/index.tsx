@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** The order book: live from the account's facts, with change, cancellation and the history of each. */
 
 import { registerPanel } from '../../workspace/panels'
+import { OrdersPanel } from './OrdersPanel'
 
-function Panel() {
-  return <section data-panel="orders" />
-}
-
-registerPanel({ id: 'orders', title: 'Orders', icon: 'orders', component: Panel })
+registerPanel({ id: 'orders', title: 'Orders', icon: 'orders', component: OrdersPanel })

@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** Positions with their live profit, exits and conversion. */
 
 import { registerPanel } from '../../workspace/panels'
+import { PositionsPanel } from './PositionsPanel'
 
-function Panel() {
-  return <section data-panel="positions" />
-}
-
-registerPanel({ id: 'positions', title: 'Positions', icon: 'positions', component: Panel })
+registerPanel({ id: 'positions', title: 'Positions', icon: 'positions', component: PositionsPanel })

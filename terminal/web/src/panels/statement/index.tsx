@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** The account's days as they were closed: a page to print and a file for each. */
 
 import { registerPanel } from '../../workspace/panels'
+import { StatementPanel } from './StatementPanel'
 
-function Panel() {
-  return <section data-panel="statement" />
-}
-
-registerPanel({ id: 'statement', title: 'Statement', icon: 'statement', component: Panel })
+registerPanel({ id: 'statement', title: 'Statements', icon: 'statement', component: StatementPanel })

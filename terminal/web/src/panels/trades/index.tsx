@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** The trade book: today's fills live, earlier ones by page. */
 
 import { registerPanel } from '../../workspace/panels'
+import { TradesPanel } from './TradesPanel'
 
-function Panel() {
-  return <section data-panel="trades" />
-}
-
-registerPanel({ id: 'trades', title: 'Trades', icon: 'trades', component: Panel })
+registerPanel({ id: 'trades', title: 'Trades', icon: 'trades', component: TradesPanel })
