@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { barsFromRows, bucketStart, fold, holes, mergeBars, type Bar } from './bars'
+import { barsFromRows, bucketStart, fold, mergeBars, type Bar } from './bars'
 
 function at(time: string): number {
   return Date.parse(`2026-02-03T${time}+05:30`)
@@ -69,13 +69,5 @@ describe('merging', () => {
   it('takes the fresh bar of equal times and keeps the order', () => {
     const merged = mergeBars([flat('09:15:00', 1), flat('09:16:00', 2)], [flat('09:16:00', 3), flat('09:17:00', 4)])
     expect(merged.map((bar) => bar.close)).toEqual([1, 3, 4])
-  })
-})
-
-describe('holes', () => {
-  it('are told before the bar that follows them, and never between two days', () => {
-    const bars = [flat('09:15:00', 1), flat('09:16:00', 1), flat('09:19:00', 1), flat('09:20:00', 1)]
-    expect(holes(bars, '1')).toEqual([at('09:19:00')])
-    expect(holes([{ ...flat('15:29:00', 1), time: at('15:29:00') - 86_400_000 }, ...bars.slice(0, 2)], '1')).toEqual([])
   })
 })

@@ -35,8 +35,8 @@ const DAY = 24 * 60 * MINUTE
 export const IST_OFFSET = 330 * MINUTE
 const NSE_OPEN = (9 * 60 + 15) * MINUTE
 const NINE = 9 * 60 * MINUTE
-/** These open at nine; half-hour and hour buckets start at the session's open. */
-const OPEN_AT_NINE = new Set(['MCX_COMM', 'NSE_CURRENCY', 'BSE_CURRENCY'])
+/** Opens at nine; half-hour and hour buckets start at the session's open. */
+const OPENS_AT_NINE = 'MCX_COMM'
 
 export function barsFromRows(rows: readonly CandleRow[]): Bar[] {
   return rows.map(([time, open, high, low, close, volume, openInterest]) => ({
@@ -63,7 +63,7 @@ export function dayStart(moment: number): number {
 export function bucketStart(moment: number, interval: Interval, segment: string): number {
   const midnight = dayStart(moment)
   if (interval === 'D') return midnight
-  const open = midnight + (OPEN_AT_NINE.has(segment) ? NINE : NSE_OPEN)
+  const open = midnight + (segment === OPENS_AT_NINE ? NINE : NSE_OPEN)
   const width = Number(interval) * MINUTE
   return open + Math.floor((moment - open) / width) * width
 }
@@ -117,16 +117,4 @@ export function mergeBars(old: readonly Bar[], fresh: readonly Bar[]): Bar[] {
   for (const bar of old) byTime.set(bar.time, bar)
   for (const bar of fresh) byTime.set(bar.time, bar)
   return [...byTime.values()].sort((one, other) => one.time - other.time)
-}
-
-/** Times of bars before which at least one bucket of the same day is missing. */
-export function holes(bars: readonly Bar[], interval: Interval): number[] {
-  if (interval === 'D') return []
-  const width = Number(interval) * MINUTE
-  return bars
-    .filter((bar, index) => {
-      const before = bars[index - 1]
-      return before && dayStart(before.time) === dayStart(bar.time) && bar.time - before.time > width
-    })
-    .map((bar) => bar.time)
 }

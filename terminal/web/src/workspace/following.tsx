@@ -1,5 +1,7 @@
 /** Which instrument a panel shows: its own when it is pinned, else the one selected anywhere. */
 
+import '../styles/market.css'
+
 import { useEffect, useState } from 'preact/hooks'
 
 import type { Instrument, InstrumentKey } from '../api/types'

@@ -1,9 +1,9 @@
-/** Not built yet. */
+/** The option chain. */
+
+import '../../styles/market.css'
+import './chain.css'
 
 import { registerPanel } from '../../workspace/panels'
+import { ChainPanel } from './ChainPanel'
 
-function Panel() {
-  return <section data-panel="chain" />
-}
-
-registerPanel({ id: 'chain', title: 'Option chain', icon: 'chain', component: Panel })
+registerPanel({ id: 'chain', title: 'Option chain', icon: 'chain', component: ChainPanel })

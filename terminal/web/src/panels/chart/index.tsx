@@ -1,9 +1,8 @@
-/** Not built yet. */
+/** The chart. */
+
+import './chart.css'
 
 import { registerPanel } from '../../workspace/panels'
+import { ChartPanel } from './ChartPanel'
 
-function Panel() {
-  return <section data-panel="chart" />
-}
-
-registerPanel({ id: 'chart', title: 'Chart', icon: 'chart', component: Panel })
+registerPanel({ id: 'chart', title: 'Chart', icon: 'chart', component: ChartPanel })
