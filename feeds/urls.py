@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from feeds import chart_views, views
+from feeds import chart_views, movers_views, views
 
 urlpatterns = [
     path("instruments", views.InstrumentsView.as_view()),
@@ -16,5 +16,6 @@ urlpatterns = [
     path("feed-status", views.FeedStatusView.as_view()),
     path("candles/<str:key>", chart_views.CandlesView.as_view()),
     path("sparklines", chart_views.SparklinesView.as_view()),
+    path("movers", movers_views.MoversView.as_view()),
     path("market-status", views.MarketStatusView.as_view()),
 ]

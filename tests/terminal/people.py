@@ -15,6 +15,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django.fixtures import Settings
 
+from alerts.models import Alert
 from feeds.clock import IST, wall_now
 from feeds.models import AuditEntry, ChainDefinition, DhanAccount, Holiday, Instrument, JobRun, Lease
 from oms.models import Basket, BasketLeg
@@ -102,8 +103,10 @@ def things(people: dict[str, User]) -> dict[str, str]:
     instrument = Instrument.objects.order_by("code").first()
     account = DhanAccount.objects.create(name="desk", client_id="1000000001")
     watchlist = Watchlist.objects.create(user=trader, name="Mine")
+    alert = Alert.objects.create(user=trader, instrument=instrument, column=1, direction=1, level=2_600_000)
     made = {
         "accounts/apitoken": ApiToken.objects.get(),
+        "alerts/alert": alert,
         "auth/group": trader.groups.get(),
         "auth/user": trader,
         "axes/accessattempt": None,
@@ -134,6 +137,7 @@ def things(people: dict[str, User]) -> dict[str, str]:
         "admin/auth/user/<id>": f"admin/auth/user/{trader.pk}",
         "admin/rms/statement/<int:pk>": f"admin/rms/statement/{made['rms/statement'].pk}",
         "/accounts/<int:pk>": f"/accounts/{trading.pk}",
+        "alerts/<int:pk>": f"alerts/{alert.pk}",
         "baskets/<int:pk>": f"baskets/{basket.pk}",
         "funds-requests/<int:pk>": f"funds-requests/{made['rms/fundsrequest'].pk}",
         "kill-switches/<int:pk>": f"kill-switches/{made['rms/killswitch'].pk}",
@@ -147,5 +151,6 @@ def things(people: dict[str, User]) -> dict[str, str]:
         "<slug:name>": "resync",
         "<int:content_type_id>/<path:object_id>": "1/1",
         "<path:url>": "x",
+        "{user}": str(trader.pk),
         "{watchlist}": str(watchlist.pk),
     }

@@ -18,7 +18,12 @@ from redis import Redis
 from feeds import topics
 from tests.terminal.people import REST_METHODS, filled, routes
 
-PUBLIC_OBJECTS = {"instruments/<str:key>", "chains/<str:segment>/<str:underlying>/<str:expiry>"}
+PUBLIC_OBJECTS = {
+    "candles/<str:key>",
+    "chains/<str:segment>/<str:underlying>/<str:expiry>",
+    "instruments/<str:key>",
+    "order-terms/<str:key>",
+}
 """The market is everybody's."""
 PARAMETER = re.compile(r"<(?:\w+:)?\w+>")
 BODIES = [
@@ -41,7 +46,7 @@ def contents() -> dict[str, str]:
     with connection.cursor() as cursor:
         for model in apps.get_models():
             table = model._meta.db_table
-            if model._meta.app_label in {"rms", "oms", "watchlists", "feeds", "accounts", "auth"}:
+            if model._meta.app_label in {"rms", "oms", "watchlists", "alerts", "feeds", "accounts", "auth"}:
                 cursor.execute(f"SELECT md5(string_agg(row::text, '|' ORDER BY row::text)) FROM {table} AS row")
                 found[table] = cursor.fetchone()[0]
     return found
@@ -58,7 +63,8 @@ def stranger(settings: Settings, people: dict[str, User]) -> Client:
 def test_every_kind_of_object_is_among_them() -> None:
     kinds = {path.removeprefix("api/v2/").split("/")[0] for path, _ in object_routes()}
     assert kinds == {
-        "accounts", "baskets", "funds-requests", "kill-switches", "orders", "statements", "tokens", "watchlists",
+        "accounts", "alerts", "baskets", "funds-requests", "kill-switches", "orders", "statements", "tokens",
+        "watchlists",
     }  # fmt: skip
 
 
