@@ -113,6 +113,7 @@ class Hub:
         self.topics: dict[str, TopicState] = {}
         self.counters: Counter[str] = Counter()
         self._audience: dict[TopicState, set[Browser]] = {}
+        self._valued: set[TopicState] = set()  # those that were told a value
         self._contents: dict[str, topics.TopicContents] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._empty_since: dict[TopicState, float] = {}
@@ -325,6 +326,7 @@ class Hub:
             await asyncio.wait(told, timeout=FAREWELL_SECONDS)
 
     def _forget(self, topic: TopicState) -> None:
+        self._valued.discard(topic)
         del self.topics[topic.name], self._audience[topic], self._contents[topic.name]
         self._empty_since.pop(topic, None)
         self._index = None
@@ -513,7 +515,9 @@ class Hub:
         return ",".join(parts)
 
     def _add_values(self, browser: Browser, parts: list[str]) -> None:
-        parts += [topic.value for topic in browser.fact_offsets if topic.value_at > browser.position]
+        """Of topics that it has a snapshot of: the others' values come with theirs."""
+        valued = (self._valued & browser.topics) - browser.needs_snapshot.keys()
+        parts += [topic.value for topic in valued if topic.value_at > browser.position]
 
     def _add_facts(self, browser: Browser, parts: list[str]) -> None:
         """What each followed topic has that the browser was not told; up to a snapshot's offset while one is due."""
@@ -561,7 +565,7 @@ class Hub:
         room = browser.window.room() - sum(map(len, parts))
         due = [each for each in browser.needs_snapshot.items() if browser.may_have_snapshot(each[0])]
         for topic, gap in due[:SNAPSHOTS_A_FRAME]:
-            text = topic.snapshot_part(self.epoch, gap, self.table)
+            text = ",".join(filter(None, (topic.snapshot_part(self.epoch, gap, self.table), topic.value)))
             if parts and len(text) > room:
                 return
             parts.append(text)
@@ -656,6 +660,7 @@ class Hub:
         """The newest only: a browser gets them at its own rate, and never more often."""
         for name in self.topics.keys() & values.keys():
             self.topics[name].set_value(*values[name], self.flush + 1)
+            self._valued.add(self.topics[name])
             self._last_change = self.flush + 1
         self._arrived.set()
 
@@ -677,18 +682,18 @@ class Hub:
                 await self._reload(changing)
 
     def status(self) -> dict[str, object]:
+        now = clock.monotonic()
         return {
             "key": web_status.status_key(),
             "started_at": self._started_at,
             "at": clock.wall_nanoseconds() // 1_000_000,
             "browsers": len(self.browsers),
-        now = clock.monotonic()
+            "slow": sum(browser.is_late(now) for browser in self.browsers),
             "users": len({browser.login.user.pk for browser in self.browsers}),
             "topics": len(self.topics),
             "memory_bytes": web_status.resident_bytes(),
             "counters": dict(self.counters),
         }
-            "slow": sum(browser.is_late(now) for browser in self.browsers),
 
 
 async def wait_for_all(tasks: Collection[asyncio.Task[None]]) -> None:

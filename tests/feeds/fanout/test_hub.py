@@ -109,6 +109,14 @@ async def test_two_browsers_get_the_same_text_for_a_topic(stage):
     assert hub.current_hub(None).counters["parts"] == encoded + 1
 
 
+async def test_a_value_of_a_chain_is_told_to_who_is_there_and_with_the_snapshot_of_who_comes_later(stage):
+    first = await stage.browser(CHAIN)
+    await asyncio.to_thread(topics.values_changed, {CHAIN: ("ANALYTICS", {"pcr_oi": 0.91})})
+    await first.until(lambda: first.values.get(CHAIN) == [["ANALYTICS", {"pcr_oi": 0.91}]])
+    second = await stage.browser(CALL, CHAIN)
+    assert second.values == {CHAIN: [["ANALYTICS", {"pcr_oi": 0.91}]]}
+
+
 async def test_an_instrument_nobody_feeds_has_a_row_of_zeros_flagged_stale(stage):
     browser = await stage.browser(CALL)
     assert browser.value(CALL, "last_price") == 0
