@@ -7,7 +7,7 @@ import { signed, tone } from '../format/price'
 import { SIDE_WORDS } from './words'
 
 export function SideChip({ side }: { side: Side }) {
-  return <span class={side === 'BUY' ? 'chip chip-buy' : 'chip chip-sell'}>{SIDE_WORDS[side]}</span>
+  return <span class={side === 'BUY' ? 'mark mark-buy' : 'mark mark-sell'}>{SIDE_WORDS[side]}</span>
 }
 
 export function Chip({
@@ -17,7 +17,7 @@ export function Chip({
   tone: 'good' | 'bad' | 'wait' | 'plain'
   children: ComponentChildren
 }) {
-  return <span class={`chip chip-${how}`}>{children}</span>
+  return <span class={`mark mark-${how}`}>{children}</span>
 }
 
 /** A symbol that selects its instrument everywhere. */

@@ -3,6 +3,7 @@ import {
   type Draft,
   type Terms,
   emptyDraft,
+  fitted,
   newReference,
   placeBody,
   plannedBody,
@@ -138,4 +139,24 @@ it('reads the terms that the server tells', () => {
     protected_price: { BUY: '167.50', SELL: '137.10' },
   }
   expect(termsFrom(told)).toEqual({ ...TERMS, least_disclosed_percent: 30 })
+})
+
+describe('a draft is fitted to what is taken', () => {
+  it('waits for the opening when the market is closed', () => {
+    const closed = { ...TERMS, phase: 'CLOSED', after_market: true, now: { ...TERMS.now, order_types: [] } }
+    expect(fitted(draft({ validity: 'IOC' }), closed)).toMatchObject({ after_market: true, validity: 'DAY' })
+    expect(fitted(draft({ kind: 'FOREVER' }), closed).after_market).toBe(false)
+  })
+
+  it('keeps what is possible and leaves what is not', () => {
+    const asked = draft({ product: 'CNC', order_type: 'STOP_LOSS_MARKET', disclosed_quantity: 65, after_market: true })
+    expect(fitted(asked, TERMS)).toMatchObject({
+      product: 'INTRADAY',
+      order_type: 'LIMIT',
+      disclosed_quantity: 0,
+      after_market: false,
+    })
+    expect(fitted(draft({ order_type: 'MARKET' }), TERMS).order_type).toBe('MARKET')
+    expect(fitted(draft({ order_type: 'MARKET', kind: 'FOREVER' }), TERMS).order_type).toBe('LIMIT')
+  })
 })

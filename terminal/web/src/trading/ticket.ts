@@ -115,6 +115,29 @@ export function takenFor(draft: Draft, terms: Terms | null): Taken {
   return isSentLater(draft) ? { ...terms.when_open, validities: ['DAY'] } : terms.now
 }
 
+/** A draft moved to what is taken: a closed market's order waits for the opening, and nothing impossible is chosen. */
+export function fitted(draft: Draft, terms: Terms): Draft {
+  const waits = terms.after_market && terms.now.order_types.length === 0 && draft.kind !== 'FOREVER'
+  const later = { ...draft, after_market: terms.after_market && (draft.after_market || waits) }
+  const taken = takenFor(later, terms)
+  return {
+    ...later,
+    product: oneOf(later.product, terms.products),
+    order_type: oneOf(later.order_type, typesFor(later, taken)),
+    validity: oneOf(later.validity, taken.validities),
+    disclosed_quantity: taken.disclosed && terms.least_disclosed_percent !== null ? later.disclosed_quantity : 0,
+  }
+}
+
+/** A forever order waits for a price, so it is never a market order. */
+export function typesFor(draft: Draft, taken: Taken): OrderType[] {
+  return draft.kind === 'FOREVER' ? taken.order_types.filter((type) => type !== 'MARKET') : taken.order_types
+}
+
+function oneOf<Word>(word: Word, words: readonly Word[]): Word {
+  return words.includes(word) ? word : (words.find((each) => each === 'LIMIT') ?? words[0] ?? word)
+}
+
 export function isSentLater(draft: Draft): boolean {
   return draft.after_market || draft.kind === 'FOREVER'
 }
@@ -274,7 +297,8 @@ export function plannedBody(draft: Draft, instrument: Tradable, terms: Terms | n
   }
 }
 
-function plannedPrice(draft: Draft, terms: Terms | null): number | null {
+/** Null: a market order of which nothing protects yet. */
+export function plannedPrice(draft: Draft, terms: Terms | null): number | null {
   if (draft.kind === 'OCO') return draft.target_price
   if (usesLimit(draft)) return draft.limit_price
   if (usesTrigger(draft)) return draft.trigger_price

@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** The order ticket: everything one order may say, what it would need, and sending it once. */
 
 import { registerPanel } from '../../workspace/panels'
+import { TicketPanel } from './TicketPanel'
 
-function Panel() {
-  return <section data-panel="ticket" />
-}
-
-registerPanel({ id: 'ticket', title: 'Order ticket', icon: 'ticket', component: Panel })
+registerPanel({ id: 'ticket', title: 'Order ticket', icon: 'ticket', component: TicketPanel })
