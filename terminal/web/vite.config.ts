@@ -5,8 +5,8 @@ import { defineConfig } from 'vitest/config'
 const SERVER = process.env['TERMINAL_SERVER'] ?? 'http://localhost:8000'
 /** The data server that the development server passes everything but the page on to. */
 
-export default defineConfig({
-  base: '/static/terminal/app/',
+export default defineConfig(({ command }) => ({
+  base: command === 'build' ? '/static/terminal/app/' : '/',
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: '../static/terminal/app',
@@ -29,9 +29,9 @@ export default defineConfig({
       '/api': SERVER,
       '/admin': SERVER,
       '/about': SERVER,
-      '^/static/(?!terminal/app/)': SERVER,
+      '/static': SERVER,
       '/ws': { target: SERVER, ws: true },
     },
   },
   test: { environment: 'node', include: ['src/**/*.test.ts'] },
-})
+}))

@@ -3,6 +3,7 @@
 import 'dockview/dist/styles/dockview.css'
 import './styles/tokens.css'
 import './styles/base.css'
+import './styles/workspace.css'
 
 import { render } from 'preact'
 
@@ -10,4 +11,7 @@ import { App } from './App'
 import './panels'
 
 const root = document.getElementById('app')
-if (root) render(<App />, root)
+if (root) {
+  root.replaceChildren() // what the template shows until here
+  render(<App />, root)
+}

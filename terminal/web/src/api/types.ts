@@ -160,7 +160,7 @@ export interface SocketError {
   type: 'error'
   code: string
   message: string
-  details: { topics?: string[]; topic?: string; limit?: number; wanted?: number }
+  details: { topics?: readonly string[]; topic?: string; limit?: number; wanted?: number }
 }
 
 export interface Pong {
