@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from feeds import clock
+from feeds import candles, clock
 from feeds.core.calendar import GROUPS, Calendar, Exchange, exchange_of
 from feeds.core.instrument import ExchangeSegment
 from feeds.importing import import_master
@@ -20,6 +21,7 @@ from feeds.interest import CapacityExceeded, forget_withdrawn
 from feeds.models import JobRun
 from feeds.selectors import market_calendar
 from feeds.services import rebuild_chains, release_tier_a
+from feeds.volatility import store_day
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,12 @@ Report = dict[str, Any]
 MASTER_REFRESH = "master_refresh"
 PRE_OPEN_REBUILD = "pre_open_rebuild"
 EOD_RELEASE = "eod_release"
+CANDLE_PARTITIONS = "candle_partitions"
+DAILY_VOLATILITY = "daily_volatility"
+OPTION_SEGMENTS = {
+    Exchange.NSE_BSE: (ExchangeSegment.NSE_FNO, ExchangeSegment.BSE_FNO),
+    Exchange.MCX: (ExchangeSegment.MCX_COMM,),
+}
 ERROR_LENGTH = 300
 DAYS_AHEAD = 12
 """How far the next run is looked for: beyond the longest closure that the exchanges have announced."""
@@ -148,6 +156,13 @@ def _rebuild(day: date) -> Report:
         return {"refused": error.details}
 
 
+def _turn_candles(day: date) -> Report:
+    """Tables for the days to come, and none any more for those that were kept long enough."""
+    calendar = market_calendar()
+    made = candles.make_partitions(candles.days_ahead(day, calendar))
+    return {"made": made, "dropped": candles.drop_partitions(candles.keep_from(day, calendar))}
+
+
 def _releaser(segments: tuple[ExchangeSegment, ...]) -> Callable[[date], Report]:
     def release(day: date) -> Report:
         return {"released": release_tier_a(segments), "segments": [segment.name for segment in segments]}
@@ -185,10 +200,28 @@ def _eod_jobs() -> Iterator[Job]:
         )
 
 
+def _volatility_jobs() -> Iterator[Job]:
+    """The volatilities of the day, at the close of each exchange's options."""
+    for exchange, segments in OPTION_SEGMENTS.items():
+        yield Job(
+            name=f"{DAILY_VOLATILITY}.{exchange}",
+            exchanges=(exchange,),
+            due_at=partial(_close, segments[0]),
+            step=partial(store_day, segments=segments),
+            claim_seconds=settings.JOB_CLAIM_SECONDS,
+        )
+
+
+def _close(segment: ExchangeSegment, day: date, calendar: Calendar) -> datetime | None:
+    return calendar.close_at(segment, day)
+
+
 JOBS = [
     *_eod_jobs(),
+    *_volatility_jobs(),
     Job(MASTER_REFRESH, tuple(Exchange), _pre_open, _refresh_master, settings.JOB_MASTER_CLAIM_SECONDS),
     Job(PRE_OPEN_REBUILD, tuple(Exchange), _pre_open, _rebuild, settings.JOB_CLAIM_SECONDS, after=MASTER_REFRESH),
+    Job(CANDLE_PARTITIONS, tuple(Exchange), _pre_open, _turn_candles, settings.JOB_CLAIM_SECONDS),
 ]
 """In the order they are run: what a day left behind goes before the next day is built. Others `register` theirs."""
 

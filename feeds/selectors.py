@@ -332,6 +332,18 @@ def chain_contracts(segment: ExchangeSegment, underlying: str, expiry: date) -> 
     return list(rows.order_by("strike", "option_type"))
 
 
+def underlyings(today: date) -> QuerySet[Instrument]:
+    """For each underlying of listed options one of its nearest expiry, by name."""
+    rows = listed().filter(expiry__gte=today, option_type__in=OptionType)
+    return rows.order_by("underlying_symbol", "segment", "expiry", "code").distinct("underlying_symbol", "segment")
+
+
+def option_expiries(segment: ExchangeSegment, underlying: str, today: date) -> list[date]:
+    """The days on which the underlying's listed options expire, from today on."""
+    rows = listed().filter(segment=segment, underlying_symbol=underlying, expiry__gte=today, option_type__in=OptionType)
+    return list(rows.order_by("expiry").values_list("expiry", flat=True).distinct())
+
+
 def subscribed_by_chain() -> dict[int, int]:
     """How many contracts of each chain definition its feed has subscribed, by id; of a feed that is down none.
 

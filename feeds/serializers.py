@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from feeds import clock
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType, OptionType
+from feeds.core.option_chain import ForwardSource
 from feeds.core.price import paise_from_rupees, rupees_text
 from feeds.core.tick import TickFlag
 from feeds.models import ChainDefinition, Instrument
@@ -208,6 +209,33 @@ class ContractSerializer(serializers.Serializer[Any]):
     quote = QuoteSerializer(allow_null=True)
 
 
+class AnalyticsSerializer(serializers.Serializer[Any]):
+    """What was computed last of a chain (docs/analytics.md): money is text, null is what cannot be said."""
+
+    model = serializers.CharField()
+    rate = serializers.FloatField(help_text="Percent, continuous.")
+    rate_date = serializers.DateField()
+    at = serializers.IntegerField(help_text="Exchange time, epoch milliseconds.")
+    years = serializers.FloatField(help_text="To the last trading minute; 0: expired.")
+    forward = MoneyField(allow_null=True)
+    forward_source = serializers.ChoiceField(choices=[source.value for source in ForwardSource], allow_null=True)
+    synthetic_future = MoneyField(allow_null=True)
+    atm_strike = MoneyField(allow_null=True)
+    atm_iv = serializers.FloatField(allow_null=True, help_text="Percent.")
+    straddle = MoneyField(allow_null=True)
+    skew = serializers.FloatField(allow_null=True, help_text="IV of the 25 delta put less the call's.")
+    pcr_oi = serializers.FloatField(allow_null=True)
+    pcr_volume = serializers.FloatField(allow_null=True)
+    max_pain = MoneyField(allow_null=True)
+    first_strike = MoneyField(help_text="Ratios and pain are over the strikes from this one")
+    last_strike = MoneyField(help_text="to this one.")
+    iv_rank = serializers.FloatField(allow_null=True)
+    iv_rank_reason = serializers.CharField(allow_null=True)
+    instruments = serializers.ListField(child=serializers.CharField(), help_text="Whose the rows are, in order.")
+    columns = serializers.ListField(child=serializers.CharField())
+    rows = serializers.ListField(child=serializers.ListField())
+
+
 class ChainDetailSerializer(serializers.Serializer[Any]):
     """The listed options of one underlying and expiry."""
 
@@ -218,6 +246,33 @@ class ChainDetailSerializer(serializers.Serializer[Any]):
     reference_quote = QuoteSerializer(allow_null=True)
     atm_strike = serializers.CharField(allow_null=True)
     contracts = ContractSerializer(many=True)
+    analytics = AnalyticsSerializer(allow_null=True, help_text="Null: nothing was computed of it yet.")
+
+
+class UnderlyingSerializer(serializers.Serializer[Instrument]):
+    """What options are listed on, as its nearest expiry has it."""
+
+    segment = SegmentField()
+    underlying = serializers.CharField(source="underlying_symbol")
+    instrument_type = serializers.CharField()
+    lot_size = serializers.IntegerField()
+    multiplier = serializers.IntegerField()
+    next_expiry = serializers.DateField(source="expiry")
+
+
+class ExpiriesFilterSerializer(serializers.Serializer[Any]):
+    """Whose expiries."""
+
+    segment = SegmentField()
+    underlying = serializers.CharField(max_length=64)
+
+
+class ExpiriesSerializer(serializers.Serializer[Any]):
+    """The days on which an underlying's listed options expire, from today on."""
+
+    segment = SegmentField()
+    underlying = serializers.CharField()
+    expiries = serializers.ListField(child=serializers.DateField())
 
 
 class CapacitySerializer(serializers.Serializer[Any]):

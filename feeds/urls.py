@@ -12,6 +12,8 @@ urlpatterns = [
     path("quotes", views.QuotesView.as_view()),
     path("chains", views.ChainsView.as_view()),
     path("chains/<str:segment>/<str:underlying>/<str:expiry>", views.ChainView.as_view()),
+    path("underlyings", views.UnderlyingsView.as_view()),
+    path("expiries", views.ExpiriesView.as_view()),
     path("subscriptions", views.SubscriptionsView.as_view()),
     path("feed-status", views.FeedStatusView.as_view()),
     path("candles/<str:key>", chart_views.CandlesView.as_view()),

@@ -20,6 +20,7 @@ from feeds.core.price import rupees_text
 from feeds.interest import capacity, capacity_figures
 from feeds.models import DhanAccount, Instrument
 from feeds.topics import ChainName, chain_contents
+from feeds.volatility import last_figures
 
 TAGS = ["market"]
 
@@ -153,7 +154,9 @@ class ChainView(APIView):
             raise Http404
         contracts = [(row.code, row.strike, row.option_type, row.instrument_type) for row in rows]
         details = chain_contents(chain, contracts).details
-        return Response(_chain(chain, rows, details))
+        figures = last_figures([str(chain)]).get(str(chain))
+        shown = figures and serializers.AnalyticsSerializer(figures).data
+        return Response({**_chain(chain, rows, details), "analytics": shown})
 
 
 def _chain(chain: ChainName, rows: list[Instrument], details: Any) -> dict[str, Any]:
@@ -179,6 +182,38 @@ def _chain(chain: ChainName, rows: list[Instrument], details: Any) -> dict[str, 
             for row in rows
         ],
     }
+
+
+class UnderlyingsView(ListAPIView[Instrument]):
+    """What options are listed on."""
+
+    serializer_class = serializers.UnderlyingSerializer
+
+    @extend_schema(operation_id="underlyings_list", summary="What has options, with lot size", tags=TAGS)
+    def get(self, request: Request) -> Response:
+        page = self.paginate_queryset(selectors.underlyings(clock.exchange_today()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+class ExpiriesView(APIView):
+    """The expiries of one underlying."""
+
+    @extend_schema(
+        operation_id="expiries_read",
+        summary="The expiries of an underlying's options",
+        parameters=[serializers.ExpiriesFilterSerializer],
+        responses=serializers.ExpiriesSerializer,
+        tags=TAGS,
+    )
+    def get(self, request: Request) -> Response:
+        given = serializers.ExpiriesFilterSerializer(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        segment, underlying = given.validated_data["segment"], given.validated_data["underlying"].upper()
+        expiries = selectors.option_expiries(segment, underlying, clock.exchange_today())
+        if not expiries:
+            raise Http404
+        found = {"segment": segment, "underlying": underlying, "expiries": expiries}
+        return Response(serializers.ExpiriesSerializer(found).data)
 
 
 class SubscriptionsView(APIView):

@@ -114,6 +114,14 @@ class LiveTable:
         order = np.argsort(all_codes)
         self._sorted_codes, self._sorted_slots = all_codes[order], all_slots[order]
 
+    def codes(self) -> NDArray[np.uint64]:
+        """Every code that has a row, in ascending order."""
+        return self._sorted_codes
+
+    def sources(self, slots: Slots) -> NDArray[np.int64]:
+        """Which account said each row last; 0: nobody."""
+        return self._sources[slots]
+
     def fed_since(self, milliseconds: int) -> Slots:
         """The slots of rows received since then (epoch ms)."""
         return np.flatnonzero(self.values[: self.size, COLUMN_INDEX["received_at"]] >= milliseconds)

@@ -101,7 +101,7 @@ class Market(NamedTuple):
     """What is known of each contract now: prices in paise, times in seconds since 1970, 0 = not known."""
 
     last_price: IntArray
-    traded_at: IntArray
+    last_traded_at: IntArray
     bid_price: IntArray
     ask_price: IntArray
     previous_close: IntArray
@@ -129,6 +129,7 @@ class Slices:
     oi_change: FloatArray
     build_up: IntArray
     # by chain
+    years: FloatArray
     forward: FloatArray
     is_future: BoolArray
     synthetic: FloatArray
@@ -159,6 +160,7 @@ def slices(layout: Layout, market: Market, terms: Terms, rate: float, now: int) 
             reason=rung_reason[layout.rung],
             oi_change=_oi_change(market),
             build_up=_build_up(market),
+            years=terms.years,
             forward=forward,
             is_future=is_future,
             synthetic=synthetic,
@@ -186,7 +188,7 @@ def usable_prices(market: Market, now: int, fresh_seconds: IntArray | int) -> tu
     limit = np.maximum(SPREAD_LIMIT_PAISE, SPREAD_LIMIT_SHARE * mid)
     is_sane = is_quoted & (market.ask_price - market.bid_price <= limit)
     has_traded = market.last_price > 0
-    is_fresh = has_traded & (now - market.traded_at <= fresh_seconds) & ~market.is_doubted
+    is_fresh = has_traded & (now - market.last_traded_at <= fresh_seconds) & ~market.is_doubted
     price = np.where(is_sane, mid, np.where(is_fresh, market.last_price, np.nan))
     is_old = has_traded | (market.is_doubted & (market.bid_price > 0))
     missing = np.where(is_quoted, Reason.WIDE_SPREAD, np.where(is_old, Reason.STALE, Reason.NO_PRICE))

@@ -34,7 +34,7 @@ PAIN_RUPEES = [162_500_000, 105_250_000, 64_500_000, 54_500_000, 79_000_000, 133
 
 def market(count: int, **columns: Any) -> Market:
     """Columns of so many contracts, traded just now; what is not named is not known."""
-    known = {"traded_at": NOW, "is_doubted": False, **columns}
+    known = {"last_traded_at": NOW, "is_doubted": False, **columns}
     filled = {
         name: np.broadcast_to(np.asarray(known.get(name, 0)), count).astype(
             bool if name == "is_doubted" else np.float64 if name == "last_price" else np.int64
@@ -109,8 +109,8 @@ def test_the_synthetic_future_is_that_of_the_example():
         ({"bid_price": 9_500, "last_price": 9_900}, 9_900, 0, "one side is no quote"),
         ({"bid_price": 10_100, "ask_price": 10_000, "last_price": 9_900}, 9_900, 0, "nor is a crossed one"),
         ({"bid_price": 10_100}, None, Reason.NO_PRICE, "a bid alone says little"),
-        ({"last_price": 9_900, "traded_at": NOW - 60}, 9_900, 0, "a minute old is fresh"),
-        ({"last_price": 9_900, "traded_at": NOW - 61}, None, Reason.STALE, "older is not"),
+        ({"last_price": 9_900, "last_traded_at": NOW - 60}, 9_900, 0, "a minute old is fresh"),
+        ({"last_price": 9_900, "last_traded_at": NOW - 61}, None, Reason.STALE, "older is not"),
         ({"last_price": 9_900, "is_doubted": True}, None, Reason.STALE, "its feed is silent"),
         ({"bid_price": 10_000, "ask_price": 10_100, "is_doubted": True}, None, Reason.STALE, "so is the quote old"),
         ({}, None, Reason.NO_PRICE, "nothing at all"),
@@ -126,7 +126,9 @@ def test_a_far_strike_may_keep_its_last_price_for_five_minutes_and_a_near_one_fo
     far = [*LADDER, Contract(2_800_000, True), Contract(2_800_000, False)]
     prices = [*ladder_prices(), 150, 214_000]
 
-    found = sliced(far, market(8, last_price=prices, traded_at=[NOW] * 4 + [NOW - 300] * 4), terms(future=2_576_000))
+    found = sliced(
+        far, market(8, last_price=prices, last_traded_at=[NOW] * 4 + [NOW - 300] * 4), terms(future=2_576_000)
+    )
 
     assert [Reason(code).name if code else None for code in found.reason] == [None] * 4 + ["STALE"] * 2 + [None] * 2
 
