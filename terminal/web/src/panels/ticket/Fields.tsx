@@ -160,7 +160,7 @@ function Protection({ draft, terms }: { draft: Draft; terms: Terms }) {
   }
   if (worst === undefined)
     return <p class="ticket-note ticket-note-bad">There is no last price to protect a market order.</p>
-  return <p class="ticket-note">Protected: it fills at {price(worst)} at worst, and what does not is cancelled.</p>
+  return <p class="ticket-note">Protected: it fills at {price(worst)} at worst; what does not fill rests there.</p>
 }
 
 function Exits({ draft, listing, quote, problems, onChange }: FieldsProps) {
