@@ -63,7 +63,7 @@ def pages(key: InstrumentKey, base: Interval, first: date, end: date, today: dat
     """The pages that hold the days from `first` to before `end`, the newest first and cut off at today."""
     found, length = [], timedelta(weeks=PAGE_WEEKS[base])
     start = _page_start(max(first, EARLIEST), length)
-    while start < min(end, today):
+    while first < today and start < min(end, today):
         found.append(Page(key, base, start, min(start + length, today)))
         start += length
     return found[::-1]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from feeds.core.candles import BAR, BarFlag, no_bars
 from feeds.core.history import Interval
 from feeds.core.instrument import InstrumentKey
-from feeds.core.price import PAISE_PER_RUPEE
+from feeds.core.price import MAXIMUM_PAISE, PAISE_PER_RUPEE
 from feeds.dhan.governor import ReadCredentials
 from feeds.dhan.rest import (
     JSON_HEADERS,
@@ -31,7 +31,6 @@ CHART_SPACING_SECONDS = 0.25
 """Dhan's limit for data calls is five a second; four leave room for clocks that differ."""
 NO_DATA = "DH-907"
 """Bad parameters, or no bars in those days: ours are not bad, so there are none."""
-COLUMNS = ("open", "high", "low", "close", "volume", "timestamp")
 
 
 class DhanCharts:
@@ -122,20 +121,21 @@ def _empty_or_refused(status: int, body: object) -> NDArray[np.void]:
 
 
 def _rows(body: Mapping[str, Any], code: int) -> NDArray[np.void]:
-    starts = np.array(body["timestamp"], np.float64).astype(np.int64)
-    rows = np.zeros(len(starts), BAR)
-    rows["code"], rows["start"], rows["flags"] = code, starts, BarFlag.HISTORY
+    count = len(body["timestamp"])
+    rows = np.zeros(count, BAR)
+    rows["code"], rows["flags"] = code, BarFlag.HISTORY
+    rows["start"] = _column(body["timestamp"], count, np.iinfo(np.int64).max)
     for name in ("open", "high", "low", "close"):
-        rows[name] = _paise(body[name])
-    rows["volume"] = np.array(body["volume"], np.float64).astype(np.int64)
-    interest = body.get("open_interest") or np.zeros(len(starts))
-    rows["open_interest"] = np.clip(np.array(interest, np.float64), 0, UINT32_MAXIMUM)
-    order = np.argsort(starts, kind="stable")
-    return rows[order][np.diff(starts[order], prepend=-1) > 0]
+        rows[name] = np.rint(_column(body[name], count, MAXIMUM_PAISE / PAISE_PER_RUPEE) * PAISE_PER_RUPEE)
+    rows["volume"] = _column(body["volume"], count, np.iinfo(np.int64).max)
+    rows["open_interest"] = _column(body.get("open_interest") or [0] * count, count, UINT32_MAXIMUM)
+    rows = rows[np.argsort(rows["start"], kind="stable")]
+    return rows[np.diff(rows["start"], prepend=-1) > 0]
 
 
-def _paise(rupees: list[float]) -> NDArray[np.int64]:
-    paise = np.rint(np.array(rupees, np.float64) * PAISE_PER_RUPEE)
-    if not (np.isfinite(paise).all() and (paise >= 0).all() and (paise <= np.iinfo(np.int32).max).all()):
-        raise ValueError("price")
-    return paise.astype(np.int64)
+def _column(values: Any, count: int, most: float) -> NDArray[np.float64]:
+    """Raises ValueError or TypeError: they are no numbers, too few, negative or too large."""
+    column = np.array(values, np.float64)
+    if column.shape != (count,) or not ((column >= 0) & (column < most)).all():
+        raise ValueError("column")
+    return column

@@ -29,14 +29,17 @@ from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment
 from feeds.core.subscriptions import Limits, Planner
 from feeds.dhan.charts import CHART_SPACING_SECONDS
 from feeds.dhan.connection import Connection, ConnectionState, ConnectionTimers, PastLife
+from feeds.dhan.depth_connection import DepthConnection
+from feeds.dhan.depth_wire import SEGMENTS
 from feeds.dhan.governor import DialRules, DialTimers, Governor
 from feeds.dhan.rest import DhanRest
 from feeds.duties import run_together
-from feeds.interest import Source
+from feeds.interest import Source, limits
 from feeds.leases import LeaseKeeper, LeaseLost
 from feeds.offload import Offload, Overloaded
 from feeds.process.accounts import AccountCredentials
 from feeds.process.comparing import Comparer
+from feeds.process.depth import FOLLOW_SECONDS, TELL_SECONDS, DepthDesk
 from feeds.process.first_packet import FirstPacketAudit
 from feeds.process.flusher import Flusher
 from feeds.process.history import HISTORY_AT_A_TIME, History
@@ -103,7 +106,7 @@ class FeedSession:
         self._credential_version: int | None = None
         self.hours = MarketHours(shipped_calendar())
         self._open: frozenset[ExchangeSegment] = frozenset()
-        self._build_market(limits_from_settings())
+        self._build_market(limits())
         self.board.allow_crossed(ExchangeSegment)
         self._build_dhan(AccountCredentials(account_id, database))
 
@@ -127,6 +130,8 @@ class FeedSession:
         self.governor = Governor(credentials.current, DialRules(DialTimers.from_settings()), self.timers.sync)
         self.connections = [self._connection(index) for index in range(self.subscriptions.planner.limits.connections)]
         self.subscriptions.lines = self.connections
+        self.twenty = self._depth_connection() if settings.DEPTH_TWENTY else None
+        self.depth = DepthDesk(self._redis, self.board, self.twenty)
         self.rest = DhanRest(
             settings.DHAN_REST_URL,
             credentials.current,
@@ -155,6 +160,15 @@ class FeedSession:
             on_change=self._on_connection_change,
             on_written=self._on_written,
             per_message=self.subscriptions.planner.limits.per_message,
+        )
+
+    def _depth_connection(self) -> DepthConnection:
+        return DepthConnection(
+            len(self.connections),
+            url=settings.DHAN_DEPTH_URL,
+            governor=self.governor,
+            timers=ConnectionTimers.from_settings(),
+            expects_data=lambda: bool(self._open & SEGMENTS),
         )
 
     # --- what its parts ask and tell it -------------------------------------------------------------
@@ -213,7 +227,11 @@ class FeedSession:
         # Several at a time: Dhan takes a second for each page, and the budget spaces them.
         for number in range(HISTORY_AT_A_TIME):
             duties[f"history {number}"] = self._repeat("history", CHART_SPACING_SECONDS, self.history.serve)
+        if self.twenty is not None:
+            duties["twenty levels"] = self.twenty.run()
         return duties | {
+            "open books": self._repeat("open books", FOLLOW_SECONDS, self.depth.follow),
+            "books": self._repeat("books", TELL_SECONDS, self.depth.tell),
             "lease": self._repeat("lease", timers.lease_renew, self._renew_lease),
             "flush": self._repeat("flush", timers.flush, self.flusher.flush),
             "sync": self._sync_for_ever(),
@@ -465,13 +483,3 @@ class FeedSession:
             for error, count in connection.errors.items():
                 merged[f"bad_{error}"] = merged.get(f"bad_{error}", 0) + count
         return merged
-
-
-def limits_from_settings() -> Limits:
-    return Limits(
-        connections=settings.FEED_CONNECTIONS,
-        per_connection=settings.FEED_INSTRUMENTS_PER_CONNECTION,
-        per_message=settings.FEED_INSTRUMENTS_PER_MESSAGE,
-        total=settings.FEED_INSTRUMENTS_TOTAL,
-        spread=settings.FEED_SPREAD_LIMIT,
-    )

@@ -210,16 +210,16 @@ def test_before_the_open_the_master_is_read_and_then_the_chains_are_rebuilt(monk
     monkeypatch.setattr(jobs, "JOBS", tuple(table))
     assert run_due(at(TUESDAY, 8, 14, 59)) == []
     run_due(at(TUESDAY, 8, 15))
-    assert order == ["master_refresh 2026-02-03", "pre_open_rebuild 2026-02-03"]
+    assert order == [f"{job} 2026-02-03" for job in ("master_refresh", "pre_open_rebuild", "candle_partitions")]
     JobRun.objects.all().delete()
     jobs._claim(jobs.MASTER_REFRESH, TUESDAY, 60)
-    assert run_due(at(TUESDAY, 8, 15)) == []
+    assert names(run_due(at(TUESDAY, 8, 15))) == ["candle_partitions"]
 
 
 def test_a_master_that_cannot_be_read_leaves_the_chains_to_be_rebuilt_on_the_last_one(settings, tmp_path) -> None:
     settings.DHAN_MASTER_URL = str(tmp_path / "absent.csv")
     runs = {run.job: run.status for run in run_due(at(TUESDAY, 8, 15))}
-    assert runs == {"master_refresh": "FAILED", "pre_open_rebuild": "DONE"}
+    assert runs == {"master_refresh": "FAILED", "pre_open_rebuild": "DONE", "candle_partitions": "DONE"}
 
 
 def test_every_segment_is_released_by_one_job() -> None:
