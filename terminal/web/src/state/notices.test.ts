@@ -29,4 +29,26 @@ describe('what a trader is told', () => {
     expect(noticeOf([1, 'ORDER', { status: 'PENDING', instrument: 'NSE_EQ.2885' }], symbol)).toBeNull()
     expect(noticeOf([1, 'FUNDS', { cash: 1 }], symbol)).toBeNull()
   })
+
+  it('of an alert that fired: what was asked, and how far it went', () => {
+    const body = {
+      id: 5,
+      instrument: 'NSE_EQ.2885',
+      symbol: 'RELIANCE',
+      column: 'LAST_PRICE',
+      direction: 'ABOVE',
+      level: 285_000,
+      reached: 285_150,
+      note: 'take profit',
+    }
+    expect(noticeOf([1, 'ALERT_FIRED', body], symbol)).toMatchObject({
+      title: 'Alert: RELIANCE',
+      text: 'Last price above 2,850.00; reached 2,851.50 · take profit',
+    })
+  })
+
+  it('of an account in deficit, but not of an own alert that was only changed', () => {
+    expect(noticeOf([1, 'ALERT', { code: 'DEFICIT' }], symbol)).toMatchObject({ tone: 'bad' })
+    expect(noticeOf([1, 'ALERT', { id: 5, status: 'PAUSED' }], symbol)).toBeNull()
+  })
 })

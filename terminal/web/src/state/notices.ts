@@ -3,6 +3,7 @@
 import type { Fact, OrderBody, RefusalBody, TradeBody } from '../api/types'
 import { price } from '../format/price'
 import { quantity } from '../format/quantity'
+import { condition, levelText, type FiringBody } from './alerts'
 
 export type Tone = 'info' | 'good' | 'warn' | 'bad'
 
@@ -27,10 +28,11 @@ export function noticeOf([, kind, body]: Fact, symbol: (key: string) => string):
     case 'ORDER':
       return ended(body as unknown as OrderBody, symbol)
     case 'ALERT_FIRED':
-      return alertFired(body, symbol)
+      return alertFired(body as unknown as FiringBody)
     case 'ALERT':
+      return 'code' in body ? warned(body) : null // of an account; a user's own alert that changed has no code
     case 'NOTICE':
-      return { tone: 'warn', title: words(body, 'title') || 'Notice', text: words(body, 'message') || words(body, 'code') }
+      return { tone: 'warn', title: 'Notice', text: words(body, 'message') || words(body, 'code') }
     default:
       return null
   }
@@ -56,10 +58,23 @@ function ended(order: OrderBody, symbol: (key: string) => string): Notice | null
   return { tone, title, text: `${symbol(order.instrument)}${why}`, instrument: order.instrument }
 }
 
-function alertFired(body: Readonly<Record<string, unknown>>, symbol: (key: string) => string): Notice {
-  const instrument = words(body, 'instrument')
-  const text = words(body, 'message') || words(body, 'note')
-  return { tone: 'warn', title: `Alert: ${symbol(instrument)}`, text, instrument }
+function alertFired(firing: FiringBody): Notice {
+  const note = firing.note ? ` · ${firing.note}` : ''
+  const text = `${condition(firing)}; reached ${levelText(firing.column, firing.reached)}${note}`
+  return { tone: 'warn', title: `Alert: ${firing.symbol}`, text, instrument: firing.instrument }
+}
+
+const WARNINGS: Record<string, string> = {
+  DEFICIT: 'The account owes money: its losses are larger than its cash.',
+  DEFICIT_CLEARED: 'The account owes no money any more.',
+  DAILY_LOSS_WARNING: 'The day’s loss comes near the limit.',
+  DAILY_LOSS: 'The day’s loss reached the limit: new positions are refused.',
+}
+
+function warned(body: Readonly<Record<string, unknown>>): Notice {
+  const code = words(body, 'code')
+  const text = words(body, 'message') || WARNINGS[code] || code.toLowerCase().replaceAll('_', ' ')
+  return { tone: 'bad', title: 'Account', text }
 }
 
 function words(body: Readonly<Record<string, unknown>>, name: string): string {

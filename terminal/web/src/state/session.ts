@@ -13,10 +13,9 @@ export interface Preferences {
   density: Density
   /** Ask before an order goes. */
   confirmOrders: boolean
-  sounds: boolean
 }
 
-export const DEFAULT_PREFERENCES: Preferences = { theme: 'dark', density: 'compact', confirmOrders: true, sounds: false }
+export const DEFAULT_PREFERENCES: Preferences = { theme: 'dark', density: 'compact', confirmOrders: true }
 
 /** undefined: not asked yet; null: nobody. */
 export const user = signal<User | null | undefined>(undefined)
@@ -46,8 +45,17 @@ export async function loadLayout(): Promise<void> {
   preferences.value = { ...DEFAULT_PREFERENCES, ...(layout.value.layout['preferences'] as object | undefined) }
 }
 
-/** Keep one part of the layout. Another window may have written meanwhile: then its version is taken and this one wins. */
-export async function saveLayout(name: string, value: Json): Promise<void> {
+let saving: Promise<void> = Promise.resolve()
+
+/** Keep one part of the layout; one save after the other, since each needs the version of the one before. */
+export function saveLayout(name: string, value: Json): Promise<void> {
+  const mine = saving.then(() => savePart(name, value))
+  saving = mine.catch(() => undefined)
+  return mine
+}
+
+/** Another window may have written meanwhile: then its version is taken, and this part of it is ours. */
+async function savePart(name: string, value: Json): Promise<void> {
   layout.value = { ...layout.value, layout: { ...layout.value.layout, [name]: value } }
   try {
     await put()

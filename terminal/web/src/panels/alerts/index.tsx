@@ -1,9 +1,8 @@
-/** Not built yet. */
+/** Price alerts: those that stand, those that fired, and setting one. */
+
+import './alerts.css'
 
 import { registerPanel } from '../../workspace/panels'
+import { AlertsPanel } from './AlertsPanel'
 
-function Panel() {
-  return <section data-panel="alerts" />
-}
-
-registerPanel({ id: 'alerts', title: 'Alerts', icon: 'alerts', component: Panel })
+registerPanel({ id: 'alerts', title: 'Alerts', icon: 'alerts', component: AlertsPanel })

@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** What moved most today, over what is subscribed. */
 
 import { registerPanel } from '../../workspace/panels'
+import { MoversPanel } from './MoversPanel'
 
-function Panel() {
-  return <section data-panel="movers" />
-}
-
-registerPanel({ id: 'movers', title: 'Movers', icon: 'movers', component: Panel })
+registerPanel({ id: 'movers', title: 'Movers', icon: 'movers', component: MoversPanel, defaults: { kind: 'GAINERS', types: '' } })

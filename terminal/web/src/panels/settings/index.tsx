@@ -1,9 +1,8 @@
-/** Not built yet. */
+/** How the page looks and behaves, and how one signs in. */
+
+import './settings.css'
 
 import { registerPanel } from '../../workspace/panels'
+import { SettingsPanel } from './SettingsPanel'
 
-function Panel() {
-  return <section data-panel="settings" />
-}
-
-registerPanel({ id: 'settings', title: 'Settings', icon: 'settings', component: Panel })
+registerPanel({ id: 'settings', title: 'Settings', icon: 'settings', component: SettingsPanel })

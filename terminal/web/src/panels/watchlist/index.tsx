@@ -1,9 +1,8 @@
-/** Not built yet. */
+/** Watchlists: several, each with live rows. */
+
+import './watchlist.css'
 
 import { registerPanel } from '../../workspace/panels'
+import { WatchlistPanel } from './WatchlistPanel'
 
-function Panel() {
-  return <section data-panel="watchlist" />
-}
-
-registerPanel({ id: 'watchlist', title: 'Watchlists', icon: 'watchlist', component: Panel })
+registerPanel({ id: 'watchlist', title: 'Watchlists', icon: 'watchlist', component: WatchlistPanel })
