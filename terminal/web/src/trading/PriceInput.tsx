@@ -14,6 +14,7 @@ interface PriceInputProps {
   /** Where arrows begin while nothing is given: the last price. */
   from?: number | null
   onValue: (paise: number | null) => void
+  placeholder?: string
   hint?: string | undefined
   error?: string | undefined
   disabled?: boolean
@@ -21,7 +22,16 @@ interface PriceInputProps {
   inputRef?: Ref<HTMLInputElement>
 }
 
-export function PriceInput({ label, value, tick, from, onValue, inputRef, ...rest }: PriceInputProps) {
+export function PriceInput({
+  label,
+  value,
+  tick,
+  from,
+  placeholder = '0.00',
+  onValue,
+  inputRef,
+  ...rest
+}: PriceInputProps) {
   const [text, setText] = useState(textOf(value))
   useEffect(() => {
     if (read(text) !== value) setText(textOf(value))
@@ -38,7 +48,7 @@ export function PriceInput({ label, value, tick, from, onValue, inputRef, ...res
       label={label}
       value={text}
       inputMode="decimal"
-      placeholder="0.00"
+      placeholder={placeholder}
       onKeyDown={step}
       onValue={(typed) => {
         setText(typed)

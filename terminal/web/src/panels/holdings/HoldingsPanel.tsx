@@ -75,7 +75,7 @@ function Totals({ rows, onReload }: { rows: readonly Valued[]; onReload: () => v
   const known = rows.filter((row) => row.value !== null)
   return (
     <div class="book-bar">
-      <dl class="totals">
+      <dl class="book-totals">
         <Total name="Invested">{money(invested)}</Total>
         <Total name="Value">{money(sum(known, 'value'))}</Total>
         <Total name="P&L">

@@ -98,7 +98,7 @@ function marked(position: PositionBody): Marked {
 function Totals({ rows }: { rows: readonly Marked[] }) {
   const total = totalOf(rows.map(({ profit }) => profit))
   return (
-    <dl class="totals" title={total.complete ? undefined : 'A position without a price is left out'}>
+    <dl class="book-totals" title={total.complete ? undefined : 'A position without a price is left out'}>
       <Total name="Day" paise={total.day} />
       <Total name="Unrealised" paise={total.unrealised} />
       <Total name="Realised" paise={total.realised} />

@@ -1,9 +1,6 @@
-/** Not built yet. */
+/** The strategy builder: legs on live chains, what they pay, what they need, and placing them together. */
 
 import { registerPanel } from '../../workspace/panels'
+import { StrategyPanel } from './StrategyPanel'
 
-function Panel() {
-  return <section data-panel="strategy" />
-}
-
-registerPanel({ id: 'strategy', title: 'Strategy', icon: 'strategy', component: Panel })
+registerPanel({ id: 'strategy', title: 'Strategy', icon: 'strategy', component: StrategyPanel })
