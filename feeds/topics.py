@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
 from feeds.core.live_table import DEPTH_COLUMNS, TOP_COLUMNS
+from feeds.depth import keep_open
 from feeds.models import ChainContract, ChainState, Instrument
 from feeds.selectors import reference_of
 
@@ -210,6 +211,30 @@ class InstrumentTopics(TopicKind):
         }
 
 
+class DepthTopics(TopicKind):
+    """`depth.NSE_FNO.49081`: the market's depth of one instrument, told as `DEPTH` values by the process that feeds it.
+
+    Asked for again each second while somebody is on it, which is how the feed knows whose books are looked at.
+    """
+
+    open_to_all: ClassVar[bool] = True
+    changes_itself: ClassVar[bool] = True
+
+    def contents(self, name: str) -> TopicContents | None:
+        return self.contents_of([name]).get(name)
+
+    def contents_of(self, names: Sequence[str]) -> dict[str, TopicContents]:
+        keys = {name: key for name in names if (key := instrument_key(name.partition(".")[2])) is not None}
+        listed = listed_instruments(key.code for key in keys.values())
+        if listed:
+            keep_open(listed)
+        return {
+            name: TopicContents((), "depth", details={"instrument": str(key), **listed[key.code]})
+            for name, key in keys.items()
+            if key.code in listed
+        }
+
+
 def instrument_key(text: str) -> InstrumentKey | None:
     try:
         key = InstrumentKey.parse(text)
@@ -310,3 +335,4 @@ def spot_code(chain: ChainName, instrument_type: str) -> int | None:
 
 register_topic("instrument", InstrumentTopics())
 register_topic("chain", ChainTopics())
+register_topic("depth", DepthTopics())

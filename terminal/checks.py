@@ -33,7 +33,8 @@ def public_hosts() -> list[str]:
 
 def real_dhan_urls() -> list[str]:
     """Which of the Dhan settings point away from this machine."""
-    return [name for name in DHAN_URL_SETTINGS if not is_loopback(urlsplit(getattr(settings, name)).hostname or "")]
+    names = DHAN_URL_SETTINGS + (("DHAN_DEPTH_URL",) if settings.DEPTH_TWENTY else ())
+    return [name for name in names if not is_loopback(urlsplit(getattr(settings, name)).hostname or "")]
 
 
 @register(Tags.security)

@@ -383,6 +383,9 @@ DHAN_REST_URL = env("DHAN_REST_URL") or datadir.dhan_url(DATA_DIR, "DHAN_REST_UR
 DHAN_MASTER_URL = env("DHAN_MASTER_URL") or datadir.dhan_url(
     DATA_DIR, "DHAN_MASTER_URL", "https://images.dhan.co/api-data/api-scrip-master-detailed.csv"
 )
+DHAN_DEPTH_URL = env("DHAN_DEPTH_URL") or datadir.dhan_url(
+    DATA_DIR, "DHAN_DEPTH_URL", "wss://depth-api-feed.dhan.co/twentydepth"
+)
 DHAN_QUOTE_SPACING_SECONDS = env_number("DHAN_QUOTE_SPACING_SECONDS", 1.1)
 """Dhan allows one quote request a second, and requests do not take equally long to arrive. Only a simulator that was
 told to allow more may be asked faster."""
@@ -397,6 +400,10 @@ CREDENTIAL_KEYS = env("CREDENTIAL_KEYS")
 # --- limits of one Dhan account (dhan-api: five websockets of 5,000, 100 a message) ----------------
 
 FEED_CONNECTIONS = env_integer("FEED_CONNECTIONS", 5, 1)
+DEPTH_TWENTY = env_bool("DEPTH_TWENTY", False)
+"""A further socket for twenty levels of what is open on a screen. Users report that it counts against the same five."""
+if DEPTH_TWENTY and FEED_CONNECTIONS > 4:
+    raise ImproperlyConfigured("DEPTH_TWENTY=1 needs a connection of its own: set FEED_CONNECTIONS=4 or fewer")
 FEED_INSTRUMENTS_PER_CONNECTION = env_integer("FEED_INSTRUMENTS_PER_CONNECTION", 5000, 1)
 FEED_INSTRUMENTS_PER_MESSAGE = env_integer("FEED_INSTRUMENTS_PER_MESSAGE", 100, 1)
 FEED_INSTRUMENTS_TOTAL = env_integer("FEED_INSTRUMENTS_TOTAL", FEED_CONNECTIONS * FEED_INSTRUMENTS_PER_CONNECTION, 1)
@@ -505,8 +512,8 @@ ANALYTICS_SECONDS = timer("ANALYTICS_SECONDS", 1.0)
 ANALYTICS_RATE_PERCENT = env_number("ANALYTICS_RATE_PERCENT", 5.34)
 ANALYTICS_RATE_DATE = env("ANALYTICS_RATE_DATE", "2026-02-04")
 """The cut-off yield of the 91-day treasury bill, and the day of its auction: both are told with every figure."""
-IV_RANK_DAYS = env_integer("IV_RANK_DAYS", 250, 2)
-"""Trading days of ATM volatility that an IV rank needs, about a year: with fewer it is null and says so."""
+IV_RANK_DAYS = env_integer("IV_RANK_DAYS", 240, 2)
+"""Of the 247 or so trading days of the year before, those whose volatility must be known for an IV rank."""
 CANDLE_GRACE_SECONDS = env_number("CANDLE_GRACE_SECONDS", 5.0, 0.1)
 """How long after its end a minute waits for ticks that are still under way, before it is written."""
 CANDLE_DAYS_TIER_A = env_integer("CANDLE_DAYS_TIER_A", 10, 1)

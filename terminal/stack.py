@@ -225,6 +225,7 @@ def simulator_urls(port: int) -> dict[str, str]:
     """The environment that puts the simulator where Dhan stands."""
     return {
         "DHAN_FEED_URL": f"ws://127.0.0.1:{port}",
+        "DHAN_DEPTH_URL": f"ws://127.0.0.1:{port}/twentydepth",
         "DHAN_REST_URL": f"http://127.0.0.1:{port}/v2",
         "DHAN_MASTER_URL": f"http://127.0.0.1:{port}/api-data/api-scrip-master-detailed.csv",
     }

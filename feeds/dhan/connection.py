@@ -185,6 +185,32 @@ class FrameCollector(WSListener):
             self.ended.set_result(ending)
 
 
+async def dial(
+    url: str, query: dict[str, object], collector: FrameCollector, timers: ConnectionTimers
+) -> WSTransport | Ending:
+    """Open a socket of Dhan's. What prevented it comes back as an Ending; never anything that holds the URL."""
+    try:
+        async with asyncio.timeout(timers.handshake_timeout):
+            transport, _ = await ws_connect(
+                lambda: collector,
+                f"{url}?{urlencode(query)}",
+                websocket_handshake_timeout=None,
+                enable_auto_ping=True,
+                auto_ping_idle_timeout=timers.ping,
+                auto_ping_reply_timeout=min(timers.pong_timeout, timers.ping),  # it takes no longer one
+                auto_ping_strategy=WSAutoPingStrategy.PING_PERIODICALLY,
+                max_frame_size=MAXIMUM_FRAME_BYTES,
+                read_buffer_init_size=READ_BUFFER_BYTES,
+                max_redirects=0,  # a redirect would carry the token to a stranger
+                logger_name=SOCKET_LOG,
+            )
+    except WSHandshakeError as error:
+        return ending_of_status(int(error.response.status)) if error.response else _failed_dial(error)
+    except (OSError, WSError, TimeoutError) as error:
+        return _failed_dial(error)
+    return transport
+
+
 class Connection:
     """Feeds a board from one websocket, for ever. `run` is its owner task; everything happens on one event loop.
 
@@ -315,27 +341,12 @@ class Connection:
         self._enter(ConnectionState.BLOCKED)
 
     async def _dial(self, credentials: Credentials, collector: FrameCollector) -> Ending | None:
-        """Open the socket. Returns what prevented it; never anything that holds the URL."""
-        query = urlencode({"version": 2, "token": credentials.token, "clientId": credentials.client_id, "authType": 2})
-        try:
-            async with asyncio.timeout(self._timers.handshake_timeout):
-                self._transport, _ = await ws_connect(
-                    lambda: collector,
-                    f"{self._url}?{query}",
-                    websocket_handshake_timeout=None,
-                    enable_auto_ping=True,
-                    auto_ping_idle_timeout=self._timers.ping,
-                    auto_ping_reply_timeout=min(self._timers.pong_timeout, self._timers.ping),  # it takes no longer one
-                    auto_ping_strategy=WSAutoPingStrategy.PING_PERIODICALLY,
-                    max_frame_size=MAXIMUM_FRAME_BYTES,
-                    read_buffer_init_size=READ_BUFFER_BYTES,
-                    max_redirects=0,  # a redirect would carry the token to a stranger
-                    logger_name=SOCKET_LOG,
-                )
-        except WSHandshakeError as error:
-            return ending_of_status(int(error.response.status)) if error.response else _failed_dial(error)
-        except (OSError, WSError, TimeoutError) as error:
-            return _failed_dial(error)
+        """Open the socket, or return what prevented it."""
+        query = {"version": 2, "token": credentials.token, "clientId": credentials.client_id, "authType": 2}
+        opened = await dial(self._url, query, collector, self._timers)
+        if isinstance(opened, Ending):
+            return opened
+        self._transport = opened
         return None
 
     def _begin(self) -> None:

@@ -131,13 +131,13 @@ class Feed:
             response = WebResponse(401, b"{}")
             transport.write(response.head() + response.body)
         else:
-            _shake_hands(transport, request)
+            shake_hands(transport, request)
             if self.switches.refusal_of_tokens == "packet":
                 transport.write(frames.frame(encode_disconnect(reason)))
         transport.close()
 
     def _accept(self, transport: asyncio.Transport, request: WebRequest, now: float) -> None:
-        protocol = _shake_hands(transport, request)
+        protocol = shake_hands(transport, request)
         if protocol is None:
             self.dials.append(Dial(now, None, 400))
             transport.close()
@@ -240,7 +240,7 @@ class Feed:
         self._dropped_off.clear()
 
 
-def _shake_hands(transport: asyncio.Transport, request: WebRequest) -> ServerProtocol | None:
+def shake_hands(transport: asyncio.Transport, request: WebRequest) -> ServerProtocol | None:
     """Write the answer to a handshake; None if it is not a good one."""
     protocol = ServerProtocol(max_size=MESSAGE_BYTES_LIMIT, logger=QUIET)
     protocol.receive_data(request.raw)

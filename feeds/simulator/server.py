@@ -22,6 +22,8 @@ from feeds.core.listing import Mode
 from feeds.dhan.wire import FULL
 from feeds.simulator import faults
 from feeds.simulator.connection import FeedConnection
+from feeds.simulator.depth import PATH as DEPTH_PATH
+from feeds.simulator.depth import DepthSocket
 from feeds.simulator.feed import Credentials, Feed
 from feeds.simulator.market import Kind, Market
 from feeds.simulator.prices import Step
@@ -88,6 +90,7 @@ class Simulator:
             settings.rate,
             settings.instrument_rate,
         )
+        self.depth = DepthSocket(credentials, self._full_packets, settings.limits, settings.switches)
         self.rest = Rest(self.market, listed, credentials, settings.limits, settings.switches)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -110,7 +113,7 @@ class Simulator:
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: WebProtocol(self.respond, self.feed.open), self.settings.host, self.settings.port
+            lambda: WebProtocol(self.respond, self._open), self.settings.host, self.settings.port
         )
         self.port: int = self._server.sockets[0].getsockname()[1]
         duties = [self._tick(), self._beat()]
@@ -126,6 +129,7 @@ class Simulator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._server.close()
         self.feed.close_all()
+        self.depth.close_all()
         await self._server.wait_closed()
 
     @property
@@ -136,6 +140,11 @@ class Simulator:
     def feed_url(self) -> str:
         """For DHAN_FEED_URL."""
         return f"ws://{HOST}:{self.port}"
+
+    @property
+    def depth_url(self) -> str:
+        """For DHAN_DEPTH_URL."""
+        return f"{self.feed_url}{DEPTH_PATH}"
 
     @property
     def rest_url(self) -> str:
@@ -156,14 +165,36 @@ class Simulator:
             now = clock.monotonic()
             elapsed = min(now - before, LATE_STEPS * STEP_SECONDS)
             before = now
-            self.pump.step(clock.exchange_now().timestamp(), now, elapsed)
+            at = clock.exchange_now().timestamp()
+            self.pump.step(at, now, elapsed)
+            self.depth.step(at, now)
 
     async def _beat(self) -> None:
         pause = self.settings.limits.ping_seconds / BEATS_PER_PING
-        await _every(pause, lambda: self.feed.beat(clock.monotonic()))
+        await _every(pause, self._beat_all)
+
+    def _beat_all(self) -> None:
+        now = clock.monotonic()
+        self.feed.beat(now)
+        self.depth.beat(now)
 
     async def _heartbeat(self) -> None:
         await _every(self.settings.switches.heartbeat_seconds, self.feed.send_heartbeats)
+
+    # --- websockets ---
+
+    def _open(self, transport: asyncio.Transport, request: WebRequest) -> None:
+        if request.path == DEPTH_PATH:
+            self.depth.open(transport, request)
+        else:
+            self.feed.open(transport, request)
+
+    def _full_packets(self, codes: list[int], at: float) -> NDArray[np.void]:
+        rows = self.market.rows(np.array(codes, np.uint64))
+        rows = rows[rows >= 0]
+        packets = self.market.packets(rows, np.full(len(rows), at))
+        self.pump.scripts.apply(rows, packets)
+        return packets
 
     # --- HTTP ---
 

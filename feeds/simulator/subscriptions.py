@@ -41,13 +41,14 @@ def parse_request(text: str | bytes) -> Request:
     """
     try:
         message = json.loads(text)
-        codes = [_code(instrument) for instrument in message.get("InstrumentList", ())]
+        codes = [code_of(instrument) for instrument in message.get("InstrumentList", ())]
         return Request(RequestCode(message["RequestCode"]), codes, int(message.get("InstrumentCount", 0)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRequest(str(error)) from error
 
 
-def _code(instrument: dict[str, str]) -> int:
+def code_of(instrument: dict[str, str]) -> int:
+    """Raises BadRequest, KeyError, ValueError: it cannot be named."""
     security_id = instrument["SecurityId"]
     if not isinstance(security_id, str) or not 0 <= int(security_id) <= SECURITY_ID_MASK:
         raise BadRequest(f"SecurityId must be a string of digits, not {security_id!r}")
