@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from feeds import credentials, interest, services
 from feeds.audited_admin import AuditedAdmin, ReadOnlyAdmin, ReasonForm
+from feeds.chain_effect import effect_of
 from feeds.clock import exchange_today, wall_now
 from feeds.core.instrument import OPTION_TYPES, ExchangeSegment
 from feeds.core.price import rupees_text
@@ -71,6 +72,8 @@ class ChainDefinitionForm(ReasonForm):
         if not self.errors:
             self._check_slots(cleaned)
             self._check_underlying(cleaned["underlying_symbol"], cleaned["segment"])
+        if not self.errors and cleaned["enabled"]:
+            self._check_capacity(cleaned)
         return cleaned
 
     def _check_slots(self, cleaned: dict[str, Any]) -> None:
@@ -88,6 +91,17 @@ class ChainDefinitionForm(ReasonForm):
         if listed.exists() and not listed.filter(underlying_symbol=symbol).exists():
             name = ExchangeSegment(segment).name
             self.add_error("underlying_symbol", f"Today's instruments list no options of {symbol} in {name}.")
+
+
+    def _check_capacity(self, cleaned: dict[str, Any]) -> None:
+        """What would not fit is not saved. Saving declares it under a lock, should another be quicker."""
+        fields = {name: held for name, held in cleaned.items() if name != "reason"}
+        try:
+            effect = effect_of(ChainDefinition(pk=self.instance.pk, **fields))
+        except KeyError:
+            raise forms.ValidationError("No expiry rule fits this underlying and segment.") from None
+        if effect.sentence:
+            raise forms.ValidationError(effect.sentence)
 
 
 @admin.register(ChainDefinition)

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from feeds.clock import wall_nanoseconds
 from feeds.core.instrument import SECURITY_ID_BITS, ExchangeSegment, InstrumentKey
-from feeds.core.subscriptions import Capacity, Codes, SubscriptionClass
+from feeds.core.subscriptions import Capacity, Codes, Limits, SubscriptionClass
 from feeds.models import DhanAccount, Interest, InterestClock
 
 log = logging.getLogger(__name__)
@@ -159,6 +159,40 @@ def declare_interest(
     return Declared(book.total(), len(wanted[who]), len(wanted[who.references]))
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A declaration that was worked out and not written: its account, and all of them, before and after it.
+
+    `refusal` is what it would be refused with; then `after` is what it would take if there were room.
+    """
+
+    before: Capacity
+    after: Capacity
+    total_before: Capacity
+    total_after: Capacity
+    rows_before: tuple[InterestChange, ...]
+    rows_after: tuple[InterestChange, ...]
+    refusal: CapacityExceeded | None
+
+
+def rehearse_interest(source: str, owner: str, keys: Keys, account_id: int, *, references: Keys = ()) -> Rehearsal:
+    """What `declare_interest` with an account would do now. Nothing is locked: a moment later it may be otherwise."""
+    who = Owner(source, owner)
+    wanted = {who: pack(keys), who.references: pack(references)}
+    book = _Book.read()
+    before, total_before, rows_before = book.capacity(account_id), book.total(), book.wanted_from(account_id)
+    book.take_out(wanted)
+    for each, codes in wanted.items():
+        book.concentrate(each, codes, account_id)
+    try:
+        book.require_capacity(wanted, account_id)
+        refusal = None
+    except CapacityExceeded as error:
+        refusal = error if error.additional else None  # who takes less is let, however full it is
+    after, rows_after = book.capacity(account_id), book.wanted_from(account_id)
+    return Rehearsal(before, after, total_before, book.total(), rows_before, rows_after, refusal)
+
+
 class Want(NamedTuple):
     """What one owner wants; nothing at all withdraws it."""
 
@@ -265,6 +299,17 @@ def forget_withdrawn() -> int:
     return deleted
 
 
+def limits() -> Limits:
+    """What Dhan allows one account, as the settings say."""
+    return Limits(
+        connections=settings.FEED_CONNECTIONS,
+        per_connection=settings.FEED_INSTRUMENTS_PER_CONNECTION,
+        per_message=settings.FEED_INSTRUMENTS_PER_MESSAGE,
+        total=settings.FEED_INSTRUMENTS_TOTAL,
+        spread=settings.FEED_SPREAD_LIMIT,
+    )
+
+
 def capacity() -> CapacityReport:
     """How much of each enabled account is wanted, by class, and in sum."""
     book = _Book.read()
@@ -339,6 +384,11 @@ class _Book:
         return _union(
             codes for row, codes in self.rows.items() if row.account_id == account_id and row.who.source in sources
         )
+
+    def wanted_from(self, account_id: int) -> tuple[InterestChange, ...]:
+        """Every owner's row of an account, as its feed would read it."""
+        own = ((row.who, codes) for row, codes in self.rows.items() if row.account_id == account_id)
+        return tuple(InterestChange(who.source, who.owner, codes) for who, codes in own)
 
     def room(self, account_id: int) -> int:
         return max(0, settings.FEED_INSTRUMENTS_TOTAL - len(self.fed(account_id)))

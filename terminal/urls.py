@@ -9,7 +9,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 
-from terminal import health, page
+from terminal import health, metrics, page
 
 PUBLIC: dict[str, Any] = {"authentication_classes": [], "permission_classes": [AllowAny], "throttle_classes": []}
 """The description of the API says nothing about anybody, and a half signed-in browser may read it too."""
@@ -31,6 +31,7 @@ urlpatterns = [
     path("about", page.about),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", metrics.metrics),
     path("api/v2/", include(api)),
     path("admin/", admin.site.urls),
 ]

@@ -1,6 +1,8 @@
-// The operations dashboard: asks for one reading of the system each second and draws it.
+// The operations dashboard: draws the reading of the system that the `ops` topic pushes each second.
 
-import { IST, clockText, draw, element, empty, heading, keepAsking, number, roundRupees, sentence, table, tile } from "./parts.js";
+import { hours } from "./hours.js";
+import { follow } from "./live.js";
+import { IST, capacityBar, clockText, draw, element, empty, heading, number, roundRupees, sentence, table, tile } from "./parts.js";
 
 const boot = JSON.parse(document.getElementById("ops-data").textContent);
 const HISTORY = 90; // readings in the little graph
@@ -13,8 +15,9 @@ const shortDay = (day) => new Date(`${day}T00:00:00`).toLocaleDateString("en-GB"
 
 // The server's now: a browser's own clock may be wrong by minutes.
 const serverNow = () => state.reading.at + (Date.now() - state.heardAt);
+const exchangeShift = () => state.reading.clock.at - state.reading.at;
 // A real moment as the exchange's clock showed it: in a simulation the two differ, and only one is on this page.
-const exchangeClock = (epoch) => clockText(epoch + state.reading.clock.at - state.reading.at);
+const exchangeClock = (epoch) => clockText(epoch + exchangeShift());
 
 function duration(epoch) {
   const seconds = Math.max(0, (serverNow() - epoch) / 1000);
@@ -33,7 +36,7 @@ function age(seconds) {
 // --- elements ----------------------------------------------------------------------------------------
 
 const STATE_TONES = {
-  LIVE: "good", DONE: "good",
+  LIVE: "good", DONE: "good", ENGAGED: "bad",
   STALE: "warn", DIALLING: "warn", WAITING: "warn", RUNNING: "warn",
   DOWN: "bad", BLOCKED: "bad", STOPPED: "bad", FAILED: "bad",
 };
@@ -47,33 +50,27 @@ function actionLink(name, label, query) {
 
 // --- the parts of the page ---------------------------------------------------------------------------
 
-function capacityBar(figures) {
-  const parts = [["tier-b", "Tier B", figures.tier_b], ["reference", "References", figures.references], ["tier-a", "Tier A", figures.tier_a]];
-  const free = Math.max(0, figures.capacity - parts.reduce((sum, part) => sum + (part[2] || 0), 0));
-  const width = (value) => `width:${figures.capacity ? Math.max((100 * (value || 0)) / figures.capacity, value ? 0.4 : 0) : 0}%`;
-  return element("div", { class: "ops-capacity" },
-    element("div", { class: "ops-stack", role: "img", "aria-label": `${number(figures.capacity - free)} of ${number(figures.capacity)} instruments` },
-      parts.map(([kind, , value]) => element("span", { class: `ops-part ops-${kind}`, style: width(value) }))),
-    element("dl", { class: "ops-legend" },
-      [...parts, ["free", "Free", free]].map(([kind, label, value]) =>
-        element("div", {}, element("dt", {}, element("i", { class: `ops-swatch ops-${kind}` }), label), element("dd", {}, number(value))))));
-}
-
 function sparkline(values) {
   const most = Math.max(1, ...values);
   const points = values.map((value, index) => `${100 - (100 * (values.length - 1 - index)) / (HISTORY - 1)},${(28 - (26 * value) / most).toFixed(1)}`).join(" ");
   return element("svg", { class: "ops-spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" }, element("polyline", { points }));
 }
 
-function drawTiles({ totals, browsers }) {
+function crowd({ web }) {
+  const slow = web.reduce((sum, each) => sum + (each.slow || 0), 0);
+  return `${number(slow)} slow, ${number(web.length)} web ${web.length === 1 ? "process" : "processes"}`;
+}
+
+function drawTiles(reading) {
+  const { totals, browsers } = reading;
   const speaks = totals.capacity > 0;
   const share = speaks ? `${((100 * totals.used) / totals.capacity).toFixed(1)} % of ${number(totals.capacity)}` : "no feed speaks";
   draw("ops-tiles",
     tile("Subscribed", speaks ? number(totals.used) : "–", share),
     tile("Packets/s", speaks ? number(totals.packets_per_second) : "–", "all connections", sparkline(packets)),
-    tile("Lag p99", milliseconds(totals.lag_ms_p99), "from the trade to here"),
+    tile("Lag p99", milliseconds(totals.lag_ms_p99), totals.lag_ms_p50 === null ? "from the trade to here" : `p50 ${milliseconds(totals.lag_ms_p50)}, trade to here`),
     tile("Reconnects", speaks ? number(totals.reconnects) : "–", "since the feeds started"),
-    tile("Browsers", number(browsers), browsers === null ? "not known" : "listening now"));
+    tile("Browsers", number(browsers), browsers === null ? "not known" : crowd(reading)));
 }
 
 // A tile that leads to its page.
@@ -92,15 +89,23 @@ function executionTile({ execution }) {
   return tile("Execution", element("span", { class: `ops-word ops-${STATE_TONES[execution.state] || "quiet"}` }, name), note);
 }
 
+const tinted = (paise) => element("span", { class: paise > 0 ? "ops-gain" : paise < 0 ? "ops-loss" : "" }, roundRupees(paise));
+
+function switchWord({ house_stopped: stopped, kill_switches: engaged }) {
+  return engaged ? element("span", { class: "ops-loss" }, stopped ? "House" : number(engaged)) : "None";
+}
+
 function drawTrading({ trading }) {
-  const { exposure } = trading;
+  const { house, margin } = trading;
   const resting = trading.execution.resting;
   draw("ops-trading",
     executionTile(trading),
-    linked(boot.orders_url, "Open orders", number(trading.open_orders), resting === undefined ? "in the books" : `${number(resting)} at the venue`),
-    linked(boot.positions_url, "Exposure", roundRupees(exposure.gross), exposure.unpriced ? `${number(exposure.unpriced)} without a price` : `net ${roundRupees(exposure.net)}`),
+    linked(boot.orders_url, "Open orders", number(trading.open_orders), `${resting === undefined ? "" : `${number(resting)} at the venue, `}${number(trading.unknown_outcomes)} unknown`),
+    linked(boot.positions_url, "Result of the day", tinted(house.realised + house.unrealised), `${roundRupees(house.realised)} realised, before charges`),
+    linked(boot.positions_url, "Exposure", roundRupees(house.gross), house.unpriced ? `${number(house.unpriced)} without a price` : `net ${roundRupees(house.net)}`),
+    linked(boot.accounts_url, "Margin used", roundRupees(margin.used), `and ${roundRupees(margin.held)} held for orders`),
     linked(boot.accounts_url, "In deficit", element("span", { class: trading.deficits ? "ops-loss" : "" }, number(trading.deficits)), "below their floor"),
-    linked(boot.switches_url, "Kill switches", element("span", { class: trading.kill_switches ? "ops-loss" : "" }, number(trading.kill_switches)), trading.house_stopped ? "the house is stopped" : "engaged"),
+    linked(boot.switches_url, "Kill switch", switchWord(trading), trading.house_stopped ? "everybody is stopped" : trading.kill_switches ? "engaged" : "trading goes on"),
     linked(boot.funds_url, "Funds requests", number(trading.waiting_funds), "to be approved"));
 }
 
@@ -183,12 +188,12 @@ function drawChains({ chains }) {
       : empty("No chain is defined yet. Add one under Chain definitions."));
 }
 
-const JOB_NAMES = { eod_release: "EOD release", pre_open_rebuild: "Pre-open rebuild", master_refresh: "Master refresh" };
+const JOB_NAMES = { eod_release: "EOD release" };
 
 function jobName(job) {
   const [name, group] = job.split(".");
   const words = JOB_NAMES[name] || sentence(name.toUpperCase());
-  return group ? `${words}, ${group.replaceAll("_", " ")}` : words;
+  return group ? `${words}, ${group.replaceAll("_", " ").toLowerCase()}` : words;
 }
 
 function jobResult({ report, status, attempts }) {
@@ -201,10 +206,53 @@ function jobResult({ report, status, attempts }) {
 
 const runAgain = (job) => (job.status === "FAILED" ? actionLink("run-job", "Run again", { job: job.job, trading_date: job.trading_date }) || "" : "");
 
+const dueText = (epoch) => (epoch === null ? "–" : epoch <= serverNow() + exchangeShift() ? "due now" : `${clockText(epoch).slice(0, 5)}, ${shortDay(dayOf(epoch))}`);
+const dayOf = (epoch) => new Date(epoch + 19800000).toISOString().slice(0, 10); // 5.5 hours: IST
+
+function jobRow(job) {
+  const finished = job.finished_at ? element("span", { title: exchangeClock(job.finished_at) }, ago(job.finished_at)) : "–";
+  const last = job.status ? [shortDay(job.trading_date), badge(job.status), jobResult(job), runAgain(job), finished] : ["–", "–", "never run here", "", "–"];
+  return { cells: [jobName(job.job), dueText(job.due_at), ...last] };
+}
+
 function drawJobs({ jobs }) {
-  const columns = [{ title: "Job" }, { title: "For" }, { title: "Status" }, { title: "Result", kind: "text" }, { title: "" }, { title: "Finished", kind: "num" }];
-  const rows = jobs.map((job) => ({ cells: [jobName(job.job), shortDay(job.trading_date), badge(job.status), jobResult(job), runAgain(job), job.finished_at ? element("span", { title: exchangeClock(job.finished_at) }, ago(job.finished_at)) : "–"] }));
-  draw("ops-jobs", heading("End of day and rebuild", element("span", { class: "ops-note" }, "last run of each job")), jobs.length ? table(columns, rows) : empty("No job has run in this database yet."));
+  const columns = [{ title: "Job" }, { title: "Next due", kind: "num" }, { title: "Last for" }, { title: "Status" }, { title: "Result", kind: "text" }, { title: "" }, { title: "Finished", kind: "num" }];
+  draw("ops-jobs", heading("Jobs", element("span", { class: "ops-note" }, "the next run and the last one of each, in exchange time")), table(columns, jobs.map(jobRow)));
+}
+
+const WEB_COLUMNS = [
+  { title: "Web process" }, { title: "Up for" }, { title: "Browsers", kind: "num" }, { title: "Users", kind: "num" }, { title: "Slow", kind: "num" }, { title: "Topics", kind: "num" },
+  { title: "Frames/s", kind: "num" }, { title: "kB/s", kind: "num" }, { title: "Held back/s", kind: "num" }, { title: "Closed as too slow", kind: "num" }, { title: "Memory", kind: "num" },
+];
+
+function webRow(web) {
+  const { rates = {}, counters = {} } = web;
+  const slow = element("span", { class: web.slow ? "ops-loss" : "" }, number(web.slow));
+  return {
+    cells: [
+      (web.key || "–").split(".").slice(1, -1).join(" "), web.started_at ? duration(web.started_at) : "–", number(web.browsers), number(web.users), slow, number(web.topics),
+      number(rates.frames_per_second || 0), number((rates.bytes_per_second || 0) / 1000), number(rates.held_back_per_second || 0), number(counters.closed_4008 || 0),
+      `${number((web.memory_bytes || 0) / 1e6)} MB`,
+    ],
+  };
+}
+
+function drawWeb({ web }) {
+  draw("ops-web", heading("Browsers", element("span", { class: "ops-note" }, "by web process; slow: owes an acknowledgement for two seconds")),
+    web.length ? table(WEB_COLUMNS, web.map(webRow)) : empty("No browser has connected to any web process yet."));
+}
+
+function lifeText(seconds) {
+  if (!seconds) return "–";
+  return seconds < 120 ? `${seconds.toFixed(1)} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function drawEndings({ endings }) {
+  const columns = [{ title: "When" }, { title: "Feed" }, { title: "Connection" }, { title: "Lived", kind: "num" }, { title: "What ended it", kind: "text" }];
+  const rows = endings.map((ending) => ({
+    cells: [element("span", { title: exchangeClock(ending.at) }, ago(ending.at)), ending.name, ending.connection === null ? "process" : ending.connection + 1, lifeText(ending.lived_seconds), reason(ending.reason)],
+  }));
+  draw("ops-endings", heading("Reconnect history", element("span", { class: "ops-note" }, "newest first")), rows.length ? table(columns, rows) : empty("No connection has ended yet."));
 }
 
 function drawAudit({ audit }) {
@@ -213,7 +261,7 @@ function drawAudit({ audit }) {
   draw("ops-audit", heading("Latest actions", element("span", { class: "ops-note" }, "audit trail")), audit.length ? table(columns, rows) : empty("Nobody has changed anything yet."));
 }
 
-function drawBanners({ redis, accounts, trading }) {
+function drawBanners({ redis, accounts, trading, analytics }) {
   const banners = [];
   if (!redis) banners.push(["bad", "Redis does not answer: feed figures are missing, chains and jobs below come from the database."]);
   for (const account of accounts.filter((each) => each.enabled && ["DOWN", "STOPPED"].includes(each.state))) {
@@ -221,6 +269,7 @@ function drawBanners({ redis, accounts, trading }) {
   }
   for (const account of accounts.filter((each) => each.state === "STALE")) banners.push(["warn", `${account.name}: some instruments are silent while their market trades.`]);
   if (trading.execution.state !== "LIVE") banners.push(["warn", "The execution process is not running: orders are accepted and wait."]);
+  if (analytics.state !== "LIVE") banners.push(["warn", "The analytics process is not running: chain figures, candles and alerts stand still."]);
   if (!accounts.length) banners.push(["warn", "No Dhan account yet. Add one under Dhan accounts, then start its feed process."]);
   draw("ops-banners", banners.map(([tone, text]) => element("p", { class: `ops-banner ops-${tone}`, role: "alert" }, text)));
 }
@@ -245,20 +294,24 @@ function drawAll() {
   drawTrading(reading);
   draw("ops-accounts", reading.accounts.map(accountCard));
   drawChains(reading);
+  drawWeb(reading);
+  drawEndings(reading);
   drawJobs(reading);
   drawAudit(reading);
 }
 
-// --- asking ------------------------------------------------------------------------------------------
+// --- being told --------------------------------------------------------------------------------------
 
-const state = keepAsking({
-  url: boot.status_url, milliseconds: boot.poll_milliseconds, reading: boot.status,
+const state = follow({
+  topic: "ops", reading: boot.status,
   onReading(reading) {
     packets.push(reading.totals.packets_per_second);
     if (packets.length > HISTORY) packets.shift();
     drawAll();
+    chart.add(reading.minute);
   },
 });
+const chart = hours({ url: boot.minutes_url, shift: (epoch) => epoch + exchangeShift() });
 setInterval(drawClock, 250);
 drawClock();
 drawAll();

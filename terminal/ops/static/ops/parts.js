@@ -1,7 +1,8 @@
-// What the live pages share: words, elements, tables, and asking the server again and again.
+// What the live pages share: words, elements, tables, and the two ways to stay live: being told, and asking again.
 // No figure is kept looking alive: when the answers stop, the page says since when.
 
 const STALE_AFTER = 4000; // four missed answers
+const SVG = new Set(["svg", "polyline", "path", "line", "text", "rect", "g"]);
 export const IST = "Asia/Kolkata";
 
 // --- small words -------------------------------------------------------------------------------------
@@ -25,7 +26,7 @@ export function roundRupees(paise) {
 // --- elements ----------------------------------------------------------------------------------------
 
 export function element(tag, attributes, ...children) {
-  const node = tag === "svg" || tag === "polyline" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  const node = SVG.has(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {
     if (!nothing(value) && value !== false) node.setAttribute(name, value);
   }
@@ -56,10 +57,31 @@ export function table(columns, rows, foot) {
       foot ? element("tfoot", {}, element("tr", {}, foot.map(cell("td")))) : null));
 }
 
-// --- asking ------------------------------------------------------------------------------------------
+// What is wanted or placed by class, of what there may be.
+export function capacityBar(figures) {
+  const parts = [["tier-b", "Tier B", figures.tier_b], ["reference", "References", figures.references], ["tier-a", "Tier A", figures.tier_a]];
+  const free = Math.max(0, figures.capacity - parts.reduce((sum, part) => sum + (part[2] || 0), 0));
+  const width = (value) => `width:${figures.capacity ? Math.max((100 * (value || 0)) / figures.capacity, value ? 0.4 : 0) : 0}%`;
+  return element("div", { class: "ops-capacity" },
+    element("div", { class: "ops-stack", role: "img", "aria-label": `${number(figures.capacity - free)} of ${number(figures.capacity)} instruments` },
+      parts.map(([kind, , value]) => element("span", { class: `ops-part ops-${kind}`, style: width(value) }))),
+    element("dl", { class: "ops-legend" },
+      [...parts, ["free", "Free", free]].map(([kind, label, value]) =>
+        element("div", {}, element("dt", {}, element("i", { class: `ops-swatch ops-${kind}` }), label), element("dd", {}, number(value))))));
+}
 
-// Asks for `url` each `milliseconds` while the page is seen; `onReading(reading)` for each answer. The pill
-// #ops-live says how it goes, and #ops fades when the answers stop.
+// --- staying live ------------------------------------------------------------------------------------
+
+// The pill #ops-live says how it goes, and #ops fades when the readings stop.
+export function drawLive(state) {
+  const place = document.getElementById("ops-live");
+  const silent = Date.now() - state.heardAt > STALE_AFTER;
+  place.dataset.tone = silent ? "bad" : state.failing ? "warn" : "good";
+  place.lastElementChild.textContent = silent ? `No answer since ${clockText(state.heardAt)}` : state.failing ? "Waiting for an answer" : "Live";
+  document.getElementById("ops").classList.toggle("ops-silent", silent);
+}
+
+// Asks for `url` each `milliseconds` while the page is seen; `onReading(reading)` for each answer.
 export function keepAsking({ url, milliseconds, reading, onReading }) {
   const state = { reading, heardAt: Date.now(), failing: false };
 
@@ -72,28 +94,16 @@ export function keepAsking({ url, milliseconds, reading, onReading }) {
     onReading(state.reading);
   }
 
-  function drawLive() {
-    const place = document.getElementById("ops-live");
-    const silent = state.failing && Date.now() - state.heardAt > STALE_AFTER;
-    place.dataset.tone = document.hidden ? "quiet" : silent ? "bad" : state.failing ? "warn" : "good";
-    place.lastElementChild.textContent = document.hidden ? "Paused" : silent ? `No answer since ${clockText(state.heardAt)}` : state.failing ? "Waiting for an answer" : "Live";
-    document.getElementById("ops").classList.toggle("ops-silent", silent);
-  }
-
   async function tick() {
-    if (!document.hidden) {
-      try {
-        await ask();
-        state.failing = false;
-      } catch {
-        state.failing = true;
-      }
+    if (document.hidden) {
+      state.heardAt = Date.now(); // nobody looks and nobody asks: that is no silence
+    } else {
+      await ask().then(() => (state.failing = false), () => (state.failing = true));
     }
-    drawLive();
+    drawLive(state);
     setTimeout(tick, milliseconds);
   }
 
-  document.addEventListener("visibilitychange", drawLive);
   tick();
   return state;
 }
