@@ -87,7 +87,7 @@ def preview(account: TradingAccount, legs: Sequence[Leg], user: AbstractBaseUser
     desk = Desk.open(funds, None if user is None else user.pk, clock.exchange_now(), {leg.code for leg in legs})
     intents = services.intents_of(desk, requests, counted_once=True)
     total, alone = _margins(desk, intents)
-    placing.check_all(desk, intents, together=True, subscribe=False)
+    placing.check_all([placing.Placement(desk, intents, together=True)], subscribe=False)
     refusals = {place: intent.refusal for place, intent in zip(order, intents, strict=True)}
     benefit = None if total is None or alone is None else max(alone - total, 0)
     found = tuple(refusals[place] for place in range(len(legs)))

@@ -10,6 +10,49 @@ from django.db import connection
 from django.db.models import Model
 from psycopg.types.json import Jsonb
 
+MUTABLE = {
+    "status": "text",
+    "product": "text",
+    "order_type": "text",
+    "quantity": "bigint",
+    "disclosed_quantity": "bigint",
+    "limit_price": "bigint",
+    "trigger_price": "bigint",
+    "protection_price": "bigint",
+    "filled_quantity": "bigint",
+    "filled_value": "bigint",
+    "reason_code": "text",
+    "reason": "text",
+    "triggered": "boolean",
+    "sequence": "integer",
+    "release_at": "timestamptz",
+    "cancel_requested": "boolean",
+    "cancel_requested_by_id": "bigint",
+    "modify_request": "jsonb",
+    "trading_date": "date",
+    "updated_at": "timestamptz",
+}
+"""Every column that an event may change, and how an array of it is read. All are written: the rows are locked."""
+ORDER_COLUMNS = {
+    "id": "bigint",
+    "account_id": "bigint",
+    "user_id": "bigint",
+    "client_reference": "text",
+    "request_digest": "text",
+    "source": "text",
+    "group_id": "bigint",
+    "role": "text",
+    "instrument_id": "bigint",
+    "side": "text",
+    "order_type": "text",
+    "validity": "text",
+    "product": "text",
+    "after_market": "boolean",
+    "forever": "boolean",
+    "reduces": "boolean",
+    "placed_at": "timestamptz",
+    **MUTABLE,
+}
 EVENT_COLUMNS = {
     "order_id": "bigint",
     "account_id": "bigint",
@@ -55,6 +98,6 @@ def insert_rows(rows: Sequence[Model], columns: Mapping[str, str]) -> None:
 
 
 def _value(value: Any, kind: str) -> Any:
-    if kind == "jsonb":
+    if kind == "jsonb" and value is not None:
         return Jsonb(value, dumps=orjson.dumps)
     return str(value) if kind == "text" else value

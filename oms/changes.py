@@ -12,7 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
 
 from oms import facts
-from oms.bulk import EVENT_COLUMNS, insert_rows
+from oms.bulk import EVENT_COLUMNS, MUTABLE, ORDER_COLUMNS, insert_rows
 from oms.core.order import TERMINAL, OrderStatus, next_status
 from oms.models import Order, OrderEvent
 from rms import facts as account_facts
@@ -22,29 +22,6 @@ from rms.models import Hold
 
 Kind = OrderEvent.Kind
 
-MUTABLE = {
-    "status": "text",
-    "product": "text",
-    "order_type": "text",
-    "quantity": "bigint",
-    "disclosed_quantity": "bigint",
-    "limit_price": "bigint",
-    "trigger_price": "bigint",
-    "protection_price": "bigint",
-    "filled_quantity": "bigint",
-    "filled_value": "bigint",
-    "reason_code": "text",
-    "reason": "text",
-    "triggered": "boolean",
-    "sequence": "integer",
-    "release_at": "timestamptz",
-    "cancel_requested": "boolean",
-    "cancel_requested_by_id": "bigint",
-    "modify_request": "jsonb",
-    "trading_date": "date",
-    "updated_at": "timestamptz",
-}
-"""Every column that an event may change, and how an array of it is read. All are written: the rows are locked."""
 UPDATE = (
     f"UPDATE oms_order SET {', '.join(f'{name} = v.{name}' for name in MUTABLE)} "  # noqa: S608 - names of our columns
     f"FROM unnest(%s::bigint[], {', '.join(f'%s::{kind}[]' for kind in MUTABLE.values())}) "
@@ -115,15 +92,15 @@ def change(
 def save_changes(changes: Sequence[Change], also: Sequence[NewFact] = ()) -> None:
     """Write changes in the caller's transaction, under the funds rows of their accounts and the orders' own.
 
-    New orders get their ids. One event each, one ORDER fact for each order as it stands after its last, and the hold
-    of whatever was cancelled, rejected or expired is voided. `also` are facts to be told behind them. Browsers hear of
-    it after the commit.
+    New orders have their ids already. One event each, one ORDER fact for each order as it stands after its last, and
+    the hold of whatever was cancelled, rejected or expired is voided. `also` are facts to be told behind them.
+    Browsers hear of it after the commit.
     """
     if not changes:
         return
     orders = list({each.order.pk or id(each.order): each.order for each in changes}.values())
     known = [order for order in orders if not order._state.adding]
-    Order.objects.bulk_create([order for order in orders if order._state.adding])
+    _insert([order for order in orders if order._state.adding])
     _update(known)
     for each in changes:
         each.event.order_id = each.order.pk
@@ -152,6 +129,12 @@ def record_facts(bodies: Sequence[NewFact]) -> None:
     """Facts in this order, and word of them to every hub after the commit."""
     account_facts.record_many(bodies)
     account_facts.announce({account_id for account_id, _, _ in bodies})
+
+
+def _insert(orders: Sequence[Order]) -> None:
+    insert_rows(orders, ORDER_COLUMNS)
+    for order in orders:
+        order._state.adding = False
 
 
 def _update(orders: Sequence[Order]) -> None:

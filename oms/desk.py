@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -25,15 +25,15 @@ from oms.models import LIVE_VALUES, Order, Trade
 from rms.core.product import Product
 from rms.margin import Held, Pending, additional
 from rms.market import Market, NoMarketData, market_for
-from rms.models import Funds, Holding, Position
-from rms.standing import Standing, standing_of
+from rms.models import Funds, Holding
+from rms.standing import Standing, standings_of
 
 NANOSECONDS = 10**9
 
 REQUESTS = """
 SELECT told.instrument_id >> %(bits)s AS segment, count(*) AS requests
 FROM oms_orderevent event JOIN oms_order told ON told.id = event.order_id
-WHERE event.account_id = %(account)s AND event.recorded_at > now() - interval '1 second'
+WHERE event.account_id = asked.account_id AND event.recorded_at > now() - interval '1 second'
   AND event.details @> '{"counted": true}'
 GROUP BY 1
 """
@@ -42,13 +42,22 @@ LIVE_COLUMNS = (
     "id", "instrument_id", "side", "product", "order_type", "quantity - filled_quantity", "limit_price",
     "trigger_price", "protection_price", "status", "group_id", "role", "reduces", "cancel_requested",
 )  # fmt: skip
-BOOK = f"""
-SELECT (
+BOOKS = f"""
+SELECT asked.account_id, (
   SELECT json_agg(json_build_array({", ".join(LIVE_COLUMNS)}) ORDER BY id)::text FROM oms_order
-  WHERE account_id = %(account)s AND status IN ({", ".join(f"'{value}'" for value in LIVE_VALUES)})
-), (SELECT json_object_agg(segment, requests)::text FROM ({REQUESTS}) AS asked)
+  WHERE account_id = asked.account_id AND status IN ({", ".join(f"'{value}'" for value in LIVE_VALUES)})
+), (SELECT json_object_agg(segment, requests)::text FROM ({REQUESTS}) AS counted)
+FROM unnest(%(accounts)s::bigint[]) AS asked (account_id)
 """  # noqa: S608 - our own words
-"""An account's live orders and its requests of the last second, in one statement."""
+"""The live orders of accounts and their requests of the last second, in one statement."""
+
+
+POSITIONS = """
+SELECT account_id, instrument_id, product, signed_quantity, open_cost FROM rms_position
+WHERE account_id = ANY(%s) AND signed_quantity <> 0
+"""
+PositionRow = tuple[int, str, int, int]
+"""Code, product, signed quantity and cost."""
 
 
 class LiveOrder(NamedTuple):
@@ -112,12 +121,26 @@ class Desk:
     @classmethod
     def open(cls, funds: Funds, user_id: int | None, now: datetime, codes: Iterable[int]) -> Desk:
         """Read an account whose funds row is locked, and the market of its live orders and of `codes`."""
-        live, asked = read_book(funds.account_id)
-        rows = open_positions(funds.account_id)
-        wanted = {*codes, *(order.code for order in live), *(code for code, *_ in rows)}
-        market = market_for(wanted, now.date())
-        standing = standing_of(funds.account_id, user_id)
-        return cls(funds, user_id, now, standing, live, asked, [held_of(market, *row) for row in rows], market)
+        return cls.open_many([funds], {funds.account_id: user_id}, now, codes)[funds.account_id]
+
+    @classmethod
+    def open_many(
+        cls, funds: Collection[Funds], users: Mapping[int, int | None], now: datetime, codes: Iterable[int]
+    ) -> dict[int, Desk]:
+        """`open` for several accounts, by account; `users` says who trades each. They share one market."""
+        accounts = [each.account_id for each in funds]
+        books, positions = read_books(accounts), open_positions(accounts)
+        standings = standings_of(users)
+        live_codes = {order.code for live, _ in books.values() for order in live}
+        held_codes = {code for rows in positions.values() for code, *_ in rows}
+        market = market_for({*codes, *live_codes, *held_codes}, now.date())
+        return {
+            each.account_id: cls(
+                each, users[each.account_id], now, standings[each.account_id], *books[each.account_id],
+                [held_of(market, *row) for row in positions.get(each.account_id, ())], market,
+            )
+            for each in funds
+        }  # fmt: skip
 
     @property
     def account_id(self) -> int:
@@ -248,13 +271,20 @@ class Desk:
         self.asked[segment] = self.asked.get(segment, 0) + 1
 
 
-def read_book(account_id: int) -> tuple[list[LiveOrder], dict[int, int]]:
-    """The live orders of an account, oldest first, and by segment what was asked of it in the last second."""
+def read_books(account_ids: Sequence[int]) -> dict[int, tuple[list[LiveOrder], dict[int, int]]]:
+    """By account its live orders, oldest first, and by segment what was asked of it in the last second."""
     with connection.cursor() as cursor:
-        cursor.execute(BOOK, {"account": account_id, "bits": SECURITY_ID_BITS})
-        live, asked = cursor.fetchone()
-    orders = [_live_order(*columns) for columns in orjson.loads(live or "[]")]
-    return orders, {int(segment): count for segment, count in orjson.loads(asked or "{}").items()}
+        cursor.execute(BOOKS, {"accounts": list(account_ids), "bits": SECURITY_ID_BITS})
+        rows = cursor.fetchall()
+    return {account_id: (_live_orders(live), _by_segment(asked)) for account_id, live, asked in rows}
+
+
+def _live_orders(text: str | None) -> list[LiveOrder]:
+    return [_live_order(*columns) for columns in orjson.loads(text)] if text else []
+
+
+def _by_segment(text: str | None) -> dict[int, int]:
+    return {int(segment): count for segment, count in orjson.loads(text).items()} if text else {}
 
 
 def _live_order(pk: int, code: int, side: str, product: str, kind: str, remaining: int, *rest: Any) -> LiveOrder:
@@ -265,10 +295,15 @@ def _live_order(pk: int, code: int, side: str, product: str, kind: str, remainin
     )  # fmt: skip
 
 
-def open_positions(account_id: int) -> list[tuple[int, str, int, int]]:
-    """Code, product, signed quantity and cost of each."""
-    rows = Position.objects.filter(account_id=account_id).exclude(signed_quantity=0)
-    return list(rows.values_list("instrument_id", "product", "signed_quantity", "open_cost"))
+def open_positions(account_ids: Sequence[int]) -> dict[int, list[PositionRow]]:
+    """By account what is open; an account without a position is absent."""
+    with connection.cursor() as cursor:
+        cursor.execute(POSITIONS, [list(account_ids)])
+        rows = cursor.fetchall()
+    found: dict[int, list[PositionRow]] = {}
+    for account_id, *row in rows:
+        found.setdefault(account_id, []).append(tuple(row))
+    return found
 
 
 def held_of(market: Market, code: int, product: str, signed_quantity: int, open_cost: int) -> Held:
@@ -307,9 +342,7 @@ def holding(account_id: int, code: int) -> int:
 
 def requests_in_second(account_id: int) -> dict[int, int]:
     """What users asked of an account in the last second, by segment. The account's funds row is locked."""
-    with connection.cursor() as cursor:
-        cursor.execute(REQUESTS, {"account": account_id, "bits": SECURITY_ID_BITS})
-        return dict(cursor.fetchall())
+    return read_books([account_id])[account_id][1]
 
 
 def allowed_in_second(standing: Standing) -> int:

@@ -1,4 +1,4 @@
-"""From requests to orders: planned, checked in their order and held, under the lock of their account."""
+"""From requests to orders: planned, checked in their order and held, under the locks of their accounts."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from oms.models import Order, OrderEvent, OrderGroup
 from oms.requests import OrderRequest
 from rms import holds
 from rms.facts import NewFact
+from rms.holds import NewHold
 from rms.margin import Pending
 from rms.market import NoMarketData
 
@@ -74,6 +75,18 @@ class Intent:
         return replace(self.contract, freeze_quantity=None) if sliced else self.contract
 
 
+@dataclass
+class Placement:
+    """What one account is asked for in a transaction. `together`: all or none, so that what is sold may lean on what
+    is bought before it."""
+
+    desk: Desk
+    intents: Sequence[Intent]
+    actor: AbstractBaseUser | None = None
+    group: OrderGroup | None = None
+    together: bool = False
+
+
 def intent_of(desk: Desk, request: OrderRequest, instrument: Instrument, *, counted: bool = True) -> Intent:
     """Plan a request's orders; nothing is checked yet."""
     contract = trading_day.contract_of(instrument)
@@ -90,16 +103,21 @@ def intent_of(desk: Desk, request: OrderRequest, instrument: Instrument, *, coun
 # --- checking ---------------------------------------------------------------------------------------
 
 
-def check_all(desk: Desk, intents: Sequence[Intent], *, together: bool = False, subscribe: bool = True) -> None:
-    """Check requests of one account one after another; each counts in the checks of those behind it.
+def check_all(placements: Sequence[Placement], *, subscribe: bool = True) -> None:
+    """Check requests, those of one account one after another; each counts in the checks of those behind it.
 
-    Fills in what each must hold, or why it is refused. `together`: they are placed all or none, so that what is sold
-    may lean on what is bought before it. `subscribe`: have their instruments fed from now on.
+    Fills in what each must hold, or why it is refused. `subscribe`: have their instruments fed from now on.
     """
-    for intent in intents:
-        intent.refusal = _refused_before_margin(desk, intent)
+    for placement in placements:
+        for intent in placement.intents:
+            intent.refusal = _refused_before_margin(placement.desk, intent)
     if subscribe:
-        _hold_instruments(desk, intents)
+        _hold_instruments(placements)
+    for placement in placements:
+        _check_from_margin(placement.desk, placement.intents, together=placement.together)
+
+
+def _check_from_margin(desk: Desk, intents: Sequence[Intent], *, together: bool) -> None:
     if together:
         _ask_margins(desk, [intent for intent in intents if intent.refusal is None])
     for intent in intents:
@@ -143,16 +161,24 @@ def _unsound_exits(desk: Desk, intent: Intent) -> Refusal | None:
     )
 
 
-def _hold_instruments(desk: Desk, intents: Sequence[Intent]) -> None:
+def _hold_instruments(placements: Sequence[Placement]) -> None:
     """Have fed what nobody holds yet. An instrument without a price is taken up too, so that the next try finds one."""
-    known = {order.code for order in desk.live} | {position.code for position in desk.held}
-    wanting = [intent for intent in intents if intent.refusal is None or lacks_price(intent.refusal)]
-    codes = {intent.contract.code for intent in wanting} - known
-    refused = hold_instruments(codes, desk.day) if codes else {}
+    wanting = [intent for placement in placements for intent in _wanting(placement)]
+    codes = {intent.contract.code for intent in wanting}
+    refused = hold_instruments(codes, placements[0].desk.day) if codes else {}
     for intent in wanting:
         if error := refused.get(intent.contract.code):
             message = f"No more instruments can be fed, and {intent.contract.name} is not among those that are."
             intent.refusal = Refusal(RefusalCode.NO_MARKET_DATA, message, dict(error.details))
+
+
+def _wanting(placement: Placement) -> Iterator[Intent]:
+    """What an account has open or on order is held already."""
+    desk = placement.desk
+    known = {order.code for order in desk.live} | {position.code for position in desk.held}
+    for intent in placement.intents:
+        if intent.contract.code not in known and (intent.refusal is None or lacks_price(intent.refusal)):
+            yield intent
 
 
 def lacks_price(refusal: Refusal) -> bool:
@@ -251,35 +277,41 @@ def refused_order(desk: Desk, intent: Intent) -> Order:
     return order
 
 
-def write(
-    desk: Desk, intents: Sequence[Intent], actor: AbstractBaseUser | None, group: OrderGroup | None
-) -> list[Change]:
+def write(placements: Sequence[Placement]) -> list[Change]:
     """Hold the margin of what was let through and make the changes that store all of it."""
-    for intent in intents:
-        if intent.refusal is not None:
-            intent.orders = [refused_order(desk, intent)]
-    _number([order for intent in intents for order in intent.orders])
-    _join_groups(desk, intents, group)
-    taken = [intent for intent in intents if intent.refusal is None]
-    amounts = {
-        hold_reference(order.pk): amount
-        for intent in taken
-        for order, amount in zip(intent.orders, intent.amounts, strict=True)
-        if not order.reduces
-    }
-    if amounts:
-        holds.place(desk.account_id, amounts)
-    return [each for intent in intents for each in _changes(intent, desk.now, actor)]
+    for placement in placements:
+        for intent in placement.intents:
+            if intent.refusal is not None:
+                intent.orders = [refused_order(placement.desk, intent)]
+    _number([order for placement in placements for intent in placement.intents for order in intent.orders])
+    for placement in placements:
+        _join_groups(placement.desk, placement.intents, placement.group)
+    holds.place_many([hold for placement in placements for hold in _holds(placement)])
+    return [
+        each
+        for placement in placements
+        for intent in placement.intents
+        for each in _changes(intent, placement.desk.now, placement.actor)
+    ]
+
+
+def _holds(placement: Placement) -> Iterator[NewHold]:
+    """What the orders bind that were let through; exits bind nothing."""
+    for intent in placement.intents:
+        if intent.refusal is None:
+            for order, amount in zip(intent.orders, intent.amounts, strict=True):
+                if not order.reduces:
+                    yield NewHold(order.account_id, hold_reference(order.pk), amount)
 
 
 def _number(orders: Sequence[Order]) -> None:
     """Give rows their ids. Of the orders of one request the first keeps the client's reference."""
-    used: set[str] = set()
+    used: set[tuple[int, str]] = set()
     for order, pk in zip(orders, next_ids(len(orders)), strict=True):
         order.pk = pk
-        if order.client_reference in used:
+        if (order.account_id, order.client_reference) in used:
             order.client_reference = f"{OWN_REFERENCE}{pk}"
-        used.add(order.client_reference)
+        used.add((order.account_id, order.client_reference))
 
 
 def next_ids(count: int) -> list[int]:
@@ -317,10 +349,11 @@ def _changes(intent: Intent, at: datetime, actor: AbstractBaseUser | None) -> It
         yield change(order, OrderEvent.Kind.PLACED, status, at=at, actor=actor, details=counted)
 
 
-def refusal_facts(intents: Iterable[Intent]) -> list[NewFact]:
+def refusal_facts(placements: Iterable[Placement]) -> list[NewFact]:
     return [
         (order.account_id, facts.REFUSAL, facts.refusal_body(order, intent.refusal.details))
-        for intent in intents
+        for placement in placements
+        for intent in placement.intents
         if intent.refusal is not None
         for order in intent.orders
     ]

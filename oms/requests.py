@@ -46,6 +46,11 @@ class OrderRequest:
     source: Source = Source.MANUAL
 
     @property
+    def key(self) -> tuple[int, str]:
+        """What a repeat has in common with the first: the account and its reference."""
+        return self.account_id, self.client_reference
+
+    @property
     def is_bracket(self) -> bool:
         return not self.oco and (self.target_price is not None or self.stop_price is not None)
 

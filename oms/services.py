@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
@@ -48,6 +49,7 @@ User = AbstractBaseUser
 Kind = OrderEvent.Kind
 
 REFERENCE = re.compile(r"[A-Za-z0-9 _.:-]{1,40}")
+NO_REFERENCE = "A client reference has 1 to 40 letters, digits, spaces or any of _ . : -"
 KNOWN = """
 SELECT id FROM oms_order
 JOIN unnest(%s::bigint[], %s::text[]) AS asked (account_id, client_reference) USING (account_id, client_reference)
@@ -60,6 +62,16 @@ KILLED = "KILL_SWITCH"
 # --- placing ------------------------------------------------------------------------------------------
 
 
+class Asked(NamedTuple):
+    """A request and who makes it."""
+
+    request: OrderRequest
+    user: User | None
+
+
+Answer = Order | OrderError
+
+
 def place_order(request: OrderRequest, user: User | None) -> Order:
     """Place one order and say at once whether it was taken; a repeat gets the first answer.
 
@@ -68,11 +80,27 @@ def place_order(request: OrderRequest, user: User | None) -> Order:
         ReferenceTaken: its reference named another request before.
         OrderError: the reference is none.
     """
-    [order] = place_orders([request], user)
+    [answer] = place_each([Asked(request, user)])
+    return taken(answer)
+
+
+def taken(answer: Answer) -> Order:
+    """The order of an answer.
+
+    Raises:
+        OrderRefused, ReferenceTaken, OrderError: as `place_order`.
+    """
+    order = _order_of(answer)
     if order.status == OrderStatus.REJECTED and order.sequence == 1:
         event = order.events.get(sequence=1)
         raise OrderRefused(order.reason_code, order.reason, order.pk, **event.details)
     return order
+
+
+def _order_of(answer: Answer) -> Order:
+    if isinstance(answer, OrderError):
+        raise answer
+    return answer
 
 
 @transaction.atomic
@@ -85,30 +113,51 @@ def place_orders(
         OrderRefused: an instrument is unknown; nothing was placed.
         ReferenceTaken, OrderError: as `place_order`; nothing was placed.
     """
+    return [_order_of(answer) for answer in _place([Asked(request, user) for request in requests], group)]
+
+
+@transaction.atomic
+def place_each(asked: Sequence[Asked]) -> list[Answer]:
+    """Place the requests of many users in one transaction, each with an answer of its own: what `place_order` would
+    return or raise. An account is traded by one user at a time.
+
+    Raises:
+        ValueError: two users trade one account.
+    """
+    return _place(asked, None)
+
+
+def _place(asked: Sequence[Asked], group: OrderGroup | None) -> list[Answer]:
     gate.shared()
-    funds = ledger.lock({request.account_id for request in requests})
-    answers = _first_answers(requests)
-    for account_id, own in funds.items():
-        fresh = _fresh(requests, account_id, answers)
-        if fresh:
-            _place(own, fresh, user, group, answers)
-    return [answers[request.account_id, request.client_reference] for request in requests]
+    funds = ledger.lock({each.request.account_id for each in asked})
+    answers = _first_answers(asked)
+    fresh = [each for each in asked if each.request.key not in answers]
+    if fresh:
+        answers |= _place_fresh(funds, fresh, group)
+    return [_answer_to(each.request, answers) for each in asked]
 
 
-Answers = dict[tuple[int, str], Order]
+Answers = dict[tuple[int, str], Answer]
+"""By account and reference."""
 
 
-def _first_answers(requests: Sequence[OrderRequest]) -> Answers:
-    """What these references were answered before."""
-    if wrong := [each.client_reference for each in requests if not REFERENCE.fullmatch(each.client_reference)]:
-        raise OrderError("A client reference has 1 to 40 letters, digits, spaces or any of _ . : -", references=wrong)
-    found = Order.objects.in_bulk(_known(requests))
-    answers = {(row.account_id, row.client_reference): row for row in found.values()}
-    for request in requests:
-        first = answers.get((request.account_id, request.client_reference))
-        if first is not None and first.request_digest != request.digest:
-            raise ReferenceTaken(request.client_reference, first.pk)
-    return answers
+def _answer_to(request: OrderRequest, answers: Answers) -> Answer:
+    """A repeat gets the first answer; another request under its reference is refused."""
+    first = answers[request.key]
+    if isinstance(first, Order) and first.request_digest != request.digest:
+        return ReferenceTaken(request.client_reference, first.pk)
+    return first
+
+
+def _first_answers(asked: Sequence[Asked]) -> Answers:
+    """What these references were answered before; what is no reference never gets further."""
+    answers: Answers = {
+        each.request.key: OrderError(NO_REFERENCE, reference=each.request.client_reference)
+        for each in asked
+        if not REFERENCE.fullmatch(each.request.client_reference)
+    }
+    found = Order.objects.in_bulk(_known([each.request for each in asked if each.request.key not in answers]))
+    return answers | {(row.account_id, row.client_reference): row for row in found.values()}
 
 
 def _known(requests: Sequence[OrderRequest]) -> list[int]:
@@ -119,38 +168,62 @@ def _known(requests: Sequence[OrderRequest]) -> list[int]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _fresh(requests: Iterable[OrderRequest], account_id: int, answers: Answers) -> list[OrderRequest]:
-    """What an account asks for the first time, each reference once."""
-    fresh: dict[str, OrderRequest] = {}
-    for request in requests:
-        if request.account_id != account_id or (account_id, request.client_reference) in answers:
-            continue
-        first = fresh.setdefault(request.client_reference, request)
-        if first is not request and first.digest != request.digest:
-            raise OrderError("One reference is given twice, for different orders.", reference=request.client_reference)
-    return list(fresh.values())
-
-
-def _place(
-    funds: Funds, requests: Sequence[OrderRequest], user: User | None, group: OrderGroup | None, answers: Answers
-) -> None:
-    desk = Desk.open(funds, _pk(user), clock.exchange_now(), {request.code for request in requests})
-    intents = intents_of(desk, requests, counted_once=group is not None)
-    placing.check_all(desk, intents, together=group is not None)
-    changes = placing.write(desk, intents, user, group)
-    save_changes(changes, also=placing.refusal_facts(intents))
+def _place_fresh(funds: Mapping[int, Funds], fresh: Sequence[Asked], group: OrderGroup | None) -> Answers:
+    """What is asked for the first time, each reference once."""
+    first: dict[tuple[int, str], OrderRequest] = {}
+    for each in fresh:
+        first.setdefault(each.request.key, each.request)
+    users = _one_user_each(fresh)
+    desks = Desk.open_many(
+        [funds[account_id] for account_id in users],
+        {account_id: _pk(user) for account_id, user in users.items()},
+        clock.exchange_now(),
+        {request.code for request in first.values()},
+    )
+    answers: Answers = {key: unknown for key, request in first.items() if (unknown := _unknown(desks, request))}
+    known = [request for key, request in first.items() if key not in answers]
+    placements = [
+        _placement(desk, [each for each in known if each.account_id == account_id], users[account_id], group)
+        for account_id, desk in desks.items()
+    ]
+    placing.check_all(placements)
+    save_changes(placing.write(placements), also=placing.refusal_facts(placements))
     bell.ring_after_commit()
-    answers |= {(desk.account_id, each.request.client_reference): each.orders[0] for each in intents}
+    return answers | {each.request.key: each.orders[0] for placement in placements for each in placement.intents}
+
+
+def _one_user_each(asked: Iterable[Asked]) -> dict[int, User | None]:
+    users: dict[int, User | None] = {}
+    for request, user in asked:
+        if users.setdefault(request.account_id, user) != user:
+            raise ValueError(f"two users trade account {request.account_id} at once")
+    return users
+
+
+def _unknown(desks: Mapping[int, Desk], request: OrderRequest) -> OrderRefused | None:
+    """A request of what is no instrument has no row to be stored in."""
+    try:
+        desks[request.account_id].market.instrument(request.code)
+    except NoMarketData as error:
+        message = f"There is no instrument {InstrumentKey.from_code(request.code)}."
+        return OrderRefused(RefusalCode.UNKNOWN_INSTRUMENT, message, **error.details)
+    return None
+
+
+def _placement(
+    desk: Desk, requests: Sequence[OrderRequest], user: User | None, group: OrderGroup | None
+) -> placing.Placement:
+    intents = intents_of(desk, requests, counted_once=group is not None)
+    return placing.Placement(desk, intents, user, group, together=group is not None)
 
 
 def intents_of(desk: Desk, requests: Sequence[OrderRequest], *, counted_once: bool = False) -> list[Intent]:
+    """Raises: OrderRefused: an instrument is unknown."""
     intents = []
     for number, request in enumerate(requests):
-        try:
-            instrument = desk.market.instrument(request.code)
-        except NoMarketData as error:
-            message = f"There is no instrument {InstrumentKey.from_code(request.code)}."
-            raise OrderRefused(RefusalCode.UNKNOWN_INSTRUMENT, message, **error.details) from error
+        if unknown := _unknown({desk.account_id: desk}, request):
+            raise unknown
+        instrument = desk.market.instrument(request.code)
         intents.append(placing.intent_of(desk, request, instrument, counted=number == 0 or not counted_once))
     return intents
 
@@ -421,7 +494,7 @@ def square_off(
     Allowed while a kill switch is on and in a deficit. Returns the orders, refused ones (a closed market) as REJECTED.
     """
     gate.shared()
-    funds = ledger.lock([account.pk])[account.pk]
+    ledger.lock([account.pk])
     wanted = Position.objects.filter(account=account).exclude(signed_quantity=0).order_by("pk")
     if positions is not None:
         wanted = wanted.filter(pk__in=[position.pk for position in positions])
@@ -430,11 +503,11 @@ def square_off(
         return []
     codes = {row.instrument_id for row in rows}
     _cancel_many(Order.objects.filter(account=account, instrument_id__in=codes), user, SQUARED_OFF, reason)
-    answers: Answers = {}
-    _place(funds, [_closing(row) for row in rows], user, None, answers)
-    details = {"orders": [order.pk for order in answers.values()]}
-    audit.record(user, "positions.square_off", f"account {account.name}", reason, details)
-    return list(answers.values())
+    orders = place_orders([_closing(row) for row in rows], user)
+    audit.record(
+        user, "positions.square_off", f"account {account.name}", reason, {"orders": [order.pk for order in orders]}
+    )
+    return orders
 
 
 def _closing(position: Position) -> OrderRequest:

@@ -20,7 +20,7 @@ from feeds.core.instrument import InstrumentKey
 from feeds.models import Instrument
 from feeds.selectors import by_keys
 from feeds.views import parsed
-from oms import baskets, selectors, serializers, services
+from oms import baskets, intake, selectors, serializers, services
 from oms.baskets import Leg, Preview
 from oms.core.order import OrderType, Side, Source, Validity
 from oms.core.sessions import Taken
@@ -108,7 +108,7 @@ class OrdersView(ListAPIView[Order]):
         asked = valid(serializers.PlaceSerializer, request.data)
         account = account_for(request.user, asked.pop("account"))
         require_trading(request.user, account)
-        order = services.place_order(order_request(account, asked, reference_of(request, asked)), request.user)
+        order = intake.place_order(order_request(account, asked, reference_of(request, asked)), request.user)
         if order.user_id == request.user.pk:
             order.user = request.user  # known already; the row need not be read for its name
         return Response(placed(order), status=201)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 
 from django.db import connection
-from django.db.models import Sum
-from psycopg.types.json import Jsonb
 
 from feeds.core.instrument import InstrumentType
 from rms import facts, holds, ledger, margin
+from rms.core.margin import Margin
 from rms.core.position import Effect, PositionState, apply_fill, average_price, deliver, mark_to, start_day
 from rms.core.product import Product, Style, style_of
 from rms.holds import Posting
 from rms.ledger import Book, FundsChange, Movement
 from rms.market import Market, NoMarketData
-from rms.models import MarginGroup, Position, PositionChange, Transfer
+from rms.models import Position, PositionChange, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +118,9 @@ def _fresh(fills: Sequence[Fill]) -> list[Fill]:
     first: dict[str, Fill] = {}
     for fill in fills:
         first.setdefault(fill.reference, fill)
-    known = set(PositionChange.objects.filter(reference__in=list(first)).values_list("reference", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reference FROM rms_positionchange WHERE reference = ANY(%s)", [list(first)])
+        known = {reference for (reference,) in cursor.fetchall()}
     return [fill for reference, fill in first.items() if reference not in known]
 
 
@@ -298,6 +299,9 @@ INSERT INTO rms_margingroup (account_id, "group", used_margin, details)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::jsonb[])
 ON CONFLICT (account_id, "group") DO UPDATE SET used_margin = excluded.used_margin, details = excluded.details
 """
+SUMS = """
+SELECT account_id, sum(used_margin)::bigint FROM rms_margingroup WHERE account_id = ANY(%s) GROUP BY account_id
+"""
 
 
 def refresh_margins(touched: Iterable[GroupKey], market: Market, on: date) -> None:
@@ -308,17 +312,19 @@ def refresh_margins(touched: Iterable[GroupKey], market: Market, on: date) -> No
 
 def _recompute(touched: dict[GroupKey, date], market: Market) -> dict[int, int]:
     """Write each group as it is now; returns each account's sum over all of its groups."""
-    _write(SAVE_GROUPS, [row for key, on in touched.items() if (row := _group_row(key, market, on))])
-    accounts = {key.account_id for key in touched}
-    groups = MarginGroup.objects.filter(account_id__in=accounts).values_list("account_id")
-    return dict(groups.annotate(total=Sum("used_margin")).order_by())
+    for on in set(touched.values()):
+        _save_groups(margin.used_margins([key for key, day in touched.items() if day == on], market, on))
+    with connection.cursor() as cursor:
+        cursor.execute(SUMS, [list({key.account_id for key in touched})])
+        return dict(cursor.fetchall())
 
 
-def _group_row(key: GroupKey, market: Market, on: date) -> tuple[int, str, int, Jsonb] | None:
-    """None: a price is wanting, so the group binds what it did. What happened must post all the same."""
-    try:
-        used, details = margin.used_margin(key.account_id, key.group, market, on)
-    except NoMarketData as error:
-        log.warning("the margin of %s in account %d stays as it was: %s", key.group, key.account_id, error)
-        return None
-    return (key.account_id, key.group, used, facts.as_json(details))
+def _save_groups(used: Mapping[tuple[int, str], Margin | NoMarketData]) -> None:
+    """Where a price is wanting the group binds what it did: what happened must post all the same."""
+    rows = []
+    for (account_id, group), found in used.items():
+        if isinstance(found, NoMarketData):
+            log.warning("the margin of %s in account %d stays as it was: %s", group, account_id, found)
+        else:
+            rows.append((account_id, group, found.total, facts.as_json(margin.margin_body(found))))
+    _write(SAVE_GROUPS, rows)

@@ -5,8 +5,9 @@ The caller is in a transaction. Every change is one conditional statement, with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -16,10 +17,12 @@ from rms.models import Hold
 
 REFUSAL = "There is not enough margin for this."
 
+KNOWN = "SELECT reference, account_id, original_amount FROM rms_hold WHERE reference = ANY(%s)"
 PLACE = """
 INSERT INTO rms_hold (account_id, reference, amount, original_amount, posted_amount, state)
-SELECT %(account)s, reference, amount, amount, 0, 'HELD'
-FROM unnest(%(references)s::text[], %(amounts)s::bigint[]) AS hold (reference, amount)
+SELECT account_id, reference, amount, amount, 0, 'HELD'
+FROM unnest(%(accounts)s::bigint[], %(references)s::text[], %(amounts)s::bigint[])
+  AS hold (account_id, reference, amount)
 """
 
 POST = """
@@ -48,6 +51,14 @@ SELECT account_id, sum(amount)::bigint FROM live GROUP BY account_id
 """
 
 
+class NewHold(NamedTuple):
+    """What is to be held, in paise."""
+
+    account_id: int
+    reference: str
+    amount: int
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
     """What a hold still binds after a fill, in paise. `stays`: it may be resized later although nothing is left."""
@@ -65,23 +76,35 @@ def place(account_id: int, amounts: Mapping[str, int]) -> None:
         InsufficientMargin: it would leave less than the floor; nothing was written.
         ReferenceTaken: the reference held something else.
     """
-    fresh = _fresh(account_id, amounts)
-    total = sum(fresh.values())
-    if total and not change_funds({account_id: FundsChange(held=total)}, bound=True):
-        raise InsufficientMargin(REFUSAL, **shortfall(account_id, total))
-    values = {"account": account_id, "references": list(fresh), "amounts": list(fresh.values())}
-    with connection.cursor() as cursor:
-        cursor.execute(PLACE, values)
+    place_many([NewHold(account_id, reference, amount) for reference, amount in amounts.items()])
 
 
-def _fresh(account_id: int, amounts: Mapping[str, int]) -> dict[str, int]:
+def place_many(new: Sequence[NewHold]) -> None:
+    """`place` in several accounts at once. After InsufficientMargin the caller's transaction must not commit."""
+    fresh = _fresh(new)
+    totals: dict[int, int] = {}
+    for hold in fresh:
+        totals[hold.account_id] = totals.get(hold.account_id, 0) + hold.amount
+    changes = {account_id: FundsChange(held=total) for account_id, total in totals.items() if total}
+    changed = change_funds(changes, bound=True)
+    for account_id in changes.keys() - changed.keys():
+        raise InsufficientMargin(REFUSAL, **shortfall(account_id, totals[account_id]))
+    if fresh:
+        accounts, references, amounts = zip(*fresh, strict=True)
+        values = {"accounts": list(accounts), "references": list(references), "amounts": list(amounts)}
+        with connection.cursor() as cursor:
+            cursor.execute(PLACE, values)
+
+
+def _fresh(new: Sequence[NewHold]) -> list[NewHold]:
     """Those that are not held yet."""
-    rows = Hold.objects.filter(reference__in=list(amounts))
-    known = {hold.reference: (hold.account_id, hold.original_amount) for hold in rows}
-    for reference, content in known.items():
-        if content != (account_id, amounts[reference]):
-            raise ReferenceTaken(reference)
-    return {reference: amount for reference, amount in amounts.items() if reference not in known}
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN, [[hold.reference for hold in new]])
+        known = {reference: content for reference, *content in cursor.fetchall()}
+    for hold in new:
+        if known.get(hold.reference, [hold.account_id, hold.amount]) != [hold.account_id, hold.amount]:
+            raise ReferenceTaken(hold.reference)
+    return [hold for hold in new if hold.reference not in known]
 
 
 def resize(reference: str, amount: int) -> Hold:

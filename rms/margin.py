@@ -14,7 +14,7 @@ from django.db import connection
 
 from feeds.core.calendar import Calendar
 from feeds.core.greeks import DAYS_PER_YEAR
-from feeds.core.instrument import OPTION_TYPES, SECURITY_ID_BITS, ExchangeSegment, InstrumentType, OptionType
+from feeds.core.instrument import OPTION_TYPES, ExchangeSegment, InstrumentType, OptionType
 from feeds.models import Instrument
 from feeds.selectors import market_calendar
 from rms.core.margin import Group, Leg, Margin, margin_of, prepare, worst_of
@@ -106,12 +106,35 @@ def requirement(positions: Iterable[Held], pending: Iterable[Pending], market: M
 
 
 def used_margin(account_id: int, group: str, market: Market, on: date) -> tuple[int, dict[str, Any]]:
-    """What the account's positions in a group bind now, and how it came about as JSON (`margin_body`)."""
-    positions = positions_in(account_id, [group], market)
-    market = market.covering({each.code for each in positions})
-    legs = [_leg_of_position(each, market, on) for each in positions]
-    margin = margin_of(legs, _parameters(on), on, span_file())
-    return margin.total, margin_body(margin)
+    """What the account's positions in a group bind now, and how it came about as JSON (`margin_body`).
+
+    Raises:
+        NoMarketData
+    """
+    used = used_margins([(account_id, group)], market, on)[account_id, group]
+    if isinstance(used, NoMarketData):
+        raise used
+    return used.total, margin_body(used)
+
+
+def used_margins(
+    groups: Collection[tuple[int, str]], market: Market, on: date
+) -> dict[tuple[int, str], Margin | NoMarketData]:
+    """`used_margin` of many (account id, group): one query for all. What lacks a price has its error."""
+    held: dict[tuple[int, str], list[Held]] = {key: [] for key in groups}
+    for account_id, group, position in _grouped_positions({account_id for account_id, _ in groups}, market):
+        if (account_id, group) in held:
+            held[account_id, group].append(position)
+    market = market.covering({each.code for positions in held.values() for each in positions})
+    return {key: _used(positions, market, on) for key, positions in held.items()}
+
+
+def _used(positions: Iterable[Held], market: Market, on: date) -> Margin | NoMarketData:
+    try:
+        legs = [_leg_of_position(each, market, on) for each in positions]
+    except NoMarketData as error:
+        return error
+    return margin_of(legs, _parameters(on), on, span_file())
 
 
 def additional(
@@ -182,23 +205,30 @@ def margin_body(margin: Margin) -> dict[str, Any]:
 
 
 POSITIONS = """
-SELECT instrument_id, product, signed_quantity, open_cost FROM rms_position
-WHERE account_id = %s AND signed_quantity <> 0 AND instrument_id >> %s = ANY(%s)
+SELECT account_id, instrument_id, product, signed_quantity, open_cost FROM rms_position
+WHERE account_id = ANY(%s) AND signed_quantity <> 0
 """
-"""Without a join: the instruments are known, and the order path asks this for each order."""
+"""Without a join: the instruments are known, and the order path asks this for each step."""
 
 
 def positions_in(account_id: int, groups: Collection[str], market: Market) -> list[Held]:
     """The account's open positions in margin groups: one query."""
-    segments = [ExchangeSegment[group.partition(".")[0]] for group in groups]
+    return [position for _, group, position in _grouped_positions([account_id], market) if group in groups]
+
+
+def _grouped_positions(account_ids: Collection[int], market: Market) -> list[tuple[int, str, Held]]:
+    """Account, margin group and position of all that is open in these accounts."""
     with connection.cursor() as cursor:
-        cursor.execute(POSITIONS, [account_id, SECURITY_ID_BITS, segments])
+        cursor.execute(POSITIONS, [list(account_ids)])
         rows = cursor.fetchall()
-    instruments = _instruments([code for code, *_ in rows], market)
+    instruments = _instruments({code for _, code, *_ in rows}, market)
     return [
-        Held(code, Product(product), quantity, open_cost // (quantity * instruments[code].multiplier))
-        for code, product, quantity, open_cost in rows
-        if group_of(instruments[code]) in groups
+        (
+            account_id,
+            group_of(instruments[code]),
+            Held(code, Product(product), quantity, open_cost // (quantity * instruments[code].multiplier)),
+        )
+        for account_id, code, product, quantity, open_cost in rows
     ]
 
 

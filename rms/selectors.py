@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Q, QuerySet
 
+from feeds.rows import one_row
 from rms.errors import AccountMissing
 from rms.models import Entry, Funds, Holding, LedgerAccount, Position, TradingAccount
 
@@ -29,7 +30,7 @@ def account_for(user: User, pk: int) -> TradingAccount:
     Raises:
         AccountMissing: there is none, or it is somebody else's.
     """
-    account = TradingAccount.objects.filter(pk=pk).first()
+    account = one_row(TradingAccount, "id = %s", [pk])
     # Whose it is costs no query: permissions are read only for the others.
     if account is None or not (may_trade(user, account) or user.has_perm(VIEW_ALL)):  # type: ignore[union-attr]
         raise AccountMissing

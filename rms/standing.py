@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -12,16 +13,17 @@ from django.db import connection
 from rms.core.limits import Limits, stricter
 
 STANDING = """
-SELECT account.enabled,
+SELECT account.id, account.enabled,
   (SELECT CASE WHEN switch.account_id IS NOT NULL THEN 'the account ' || account.name
                WHEN switch.user_id IS NOT NULL THEN 'you' ELSE 'the whole house' END
    FROM rms_killswitch switch
-   WHERE switch.released_at IS NULL AND (switch.account_id = account.id OR switch.user_id = %(user)s
+   WHERE switch.released_at IS NULL AND (switch.account_id = account.id OR switch.user_id = asked.user_id
      OR (switch.account_id IS NULL AND switch.user_id IS NULL))
    ORDER BY switch.account_id NULLS FIRST, switch.user_id NULLS FIRST LIMIT 1),
   (SELECT json_agg(limits)::text FROM rms_risklimits limits
-   WHERE limits.account_id = account.id OR limits.user_id = %(user)s)
-FROM rms_tradingaccount account WHERE account.id = %(account)s
+   WHERE limits.account_id = account.id OR limits.user_id = asked.user_id)
+FROM unnest(%(accounts)s::bigint[], %(users)s::bigint[]) AS asked (account_id, user_id)
+JOIN rms_tradingaccount account ON account.id = asked.account_id
 """
 NAMES = tuple(field.name for field in fields(Limits))
 
@@ -37,10 +39,18 @@ class Standing:
 
 def standing_of(account_id: int, user_id: int | None) -> Standing:
     """How it stands with an account and the user who trades it, behind the gate and under the funds lock."""
+    return standings_of({account_id: user_id})[account_id]
+
+
+def standings_of(users: Mapping[int, int | None]) -> dict[int, Standing]:
+    """`standing_of` for several accounts, given who trades each."""
     with connection.cursor() as cursor:
-        cursor.execute(STANDING, {"account": account_id, "user": user_id})
-        enabled, stopped, limits = cursor.fetchone()
-    return Standing(enabled, stopped, _limits(orjson.loads(limits) if limits else []))
+        cursor.execute(STANDING, {"accounts": list(users), "users": list(users.values())})
+        rows = cursor.fetchall()
+    return {
+        account_id: Standing(enabled, stopped, _limits(orjson.loads(limits) if limits else []))
+        for account_id, enabled, stopped, limits in rows
+    }
 
 
 def _limits(rows: list[dict[str, Any]]) -> Limits:

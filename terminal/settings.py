@@ -479,6 +479,8 @@ ALERT_QUIET_SECONDS = env_number("ALERT_QUIET_SECONDS", 5.0)
 
 EXECUTION_SWEEP_SECONDS = timer("EXECUTION_SWEEP_SECONDS", 0.5)
 """How often the execution process looks for what the bell did not tell."""
+EXECUTION_STEP_SECONDS = env_number("EXECUTION_STEP_SECONDS", 0.025)
+"""From one step that wrote something to the next: what comes meanwhile shares a transaction. 0: never wait."""
 EXECUTION_STALE_SECONDS = timer("EXECUTION_STALE_SECONDS", 5.0)
 """A price older than this fills nothing and refuses a market order."""
 RISK_WATCH_SECONDS = timer("RISK_WATCH_SECONDS", 1.0)

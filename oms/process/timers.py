@@ -11,6 +11,7 @@ from django.conf import settings
 class ExecutionTimers:
     """All in seconds. The fault tests shorten them together by FEED_TIME_SCALE."""
 
+    step: float
     sweep: float
     lease_renew: float
     watch: float
@@ -20,6 +21,7 @@ class ExecutionTimers:
     @classmethod
     def from_settings(cls) -> ExecutionTimers:
         return cls(
+            step=settings.EXECUTION_STEP_SECONDS,
             sweep=settings.EXECUTION_SWEEP_SECONDS,
             lease_renew=settings.LEASE_RENEW_SECONDS,
             watch=settings.RISK_WATCH_SECONDS,

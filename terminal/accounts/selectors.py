@@ -9,8 +9,16 @@ from django.db.models import QuerySet
 from django_otp import user_has_device
 
 from feeds import clock
+from feeds.rows import one_row
 from terminal.accounts.models import ApiToken
 from terminal.accounts.roles import Role
+
+LIVE_USER = """
+is_active AND id = (
+  SELECT user_id FROM accounts_apitoken
+  WHERE digest = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
+)
+"""
 
 
 def token_digest(text: str) -> str:
@@ -18,14 +26,9 @@ def token_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def live_token(text: str) -> ApiToken | None:
-    """The token with this text if it works now: not revoked, not expired, its user active."""
-    token = ApiToken.objects.select_related("user").filter(digest=token_digest(text), revoked_at=None).first()
-    if token is None or not token.user.is_active:
-        return None
-    if token.expires_at is not None and token.expires_at <= clock.wall_now():
-        return None
-    return token
+def user_of_token(digest: str) -> User | None:
+    """The user whose token has this digest, if it works now: not revoked, not expired, its user active."""
+    return one_row(User, LIVE_USER, [digest, clock.wall_now()])
 
 
 def tokens_of(user: AbstractBaseUser) -> QuerySet[ApiToken]:
