@@ -16,7 +16,7 @@ import { ChainTable } from './ChainTable'
 import { ColumnChooser } from './ColumnChooser'
 import { LegBar } from './LegBar'
 import { Strip } from './Strip'
-import { loadUnderlyings, nameOf, underlyingOf, type Underlying } from './underlyings'
+import { grouped, loadUnderlyings, nameOf, underlyingOf, type Underlying } from './underlyings'
 
 export function ChainPanel(props: PanelProps) {
   const { value: known, error, reload } = useLoaded(loadUnderlyings, [])
@@ -52,10 +52,14 @@ function Chains({ known, first, params, setParams }: PanelProps & { known: reado
         aria-label="Underlying"
         onChange={(event) => setParams({ ...params, chain: event.currentTarget.value })}
       >
-        {known.map((each) => (
-          <option key={nameOf(each)} value={nameOf(each)} selected={each === shown}>
-            {each.segment.startsWith('NSE') ? each.underlying : `${each.underlying} (${each.segment.split('_', 1)})`}
-          </option>
+        {grouped(known).map(({ title, members }) => (
+          <optgroup key={title} label={title}>
+            {members.map((each) => (
+              <option key={nameOf(each)} value={nameOf(each)} selected={each === shown}>
+                {each.segment.startsWith('BSE') ? `${each.underlying} (BSE)` : each.underlying}
+              </option>
+            ))}
+          </optgroup>
         ))}
       </select>
       <button
@@ -82,7 +86,7 @@ function Expiries({ underlying, children }: { underlying: Underlying; children: 
   const expiry = chosen !== null && expiries.includes(chosen) ? chosen : expiries[0]
   return (
     <>
-      <header class="panel-bar">
+      <header class="panel-bar chain-bar">
         {children}
         <Tabs
           label="Expiries"

@@ -1,6 +1,6 @@
 /** Puts the hand-written table into the page and gives it each frame's figures. */
 
-import { effect } from '@preact/signals'
+import { computed, effect, signal, useComputed, useSignal, type ReadonlySignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 
 import {
@@ -18,7 +18,7 @@ import type { TopicState } from '../../state/topics'
 import { Loading } from '../../ui/Notes'
 import { openTicket } from '../../workspace/panels'
 import { columnChoice } from './choice'
-import type { Column } from './columns'
+import { chosenColumns, fittingColumns, type Column } from './columns'
 import { ChainGrid } from './grid'
 import { addToWatchlist } from './watching'
 
@@ -30,22 +30,21 @@ export interface ChainTableProps {
 export function ChainTable({ topic, onLeg }: ChainTableProps) {
   const host = useRef<HTMLDivElement>(null)
   const grid = useRef<ChainGrid | null>(null)
-  const known = topicSignal(topic).value !== undefined // read so that the note goes when the first snapshot is there
+  const hidden = useSignal(0)
+  const known = useComputed(() => topicSignal(topic).value !== undefined).value
   useEffect(() => subscribe(topic), [topic])
   useEffect(() => {
-    const made = new ChainGrid({
-      select: (leg) => {
-        select(leg.instrument)
-        onLeg(leg)
-      },
-      trade: ({ instrument }, side, price) => openTicket({ instrument, side, price, order_type: 'LIMIT' }),
-      watch: ({ instrument }) => void addToWatchlist(instrument),
-    })
+    if (!host.current) return undefined
+    const made = gridOf(onLeg)
+    const [columns, stopFitting] = columnsFor(host.current)
     grid.current = made
-    host.current?.append(made.element)
-    const stop = effect(drawing(made, topic))
+    host.current.append(made.element)
+    const drawing = effect(drawn(made, topic, columns))
+    const counting = effect(() => void (hidden.value = columnChoice.value.length - columns.value.length))
     return () => {
-      stop()
+      drawing()
+      counting()
+      stopFitting()
       made.dispose()
     }
   }, [topic])
@@ -53,26 +52,48 @@ export function ChainTable({ topic, onLeg }: ChainTableProps) {
     <div class="chain-body">
       {!known && <Loading what="Waiting for the chain" />}
       <div class="chain-host" ref={host} />
-      <button
-        type="button"
-        class="chain-centre"
-        title="Back to the strike at the money"
-        onClick={() => grid.current?.centre()}
-      >
-        ATM
-      </button>
+      <div class="chain-over">
+        {hidden.value > 0 && <span>+{hidden.value} columns when wider</span>}
+        <button type="button" title="Back to the strike at the money" onClick={() => grid.current?.centre()}>
+          ATM
+        </button>
+      </div>
     </div>
   )
 }
 
-/** Runs whenever the topic or the choice of columns changes; makes the table anew only when what it shows is other. */
-function drawing(grid: ChainGrid, name: string): () => void {
+function gridOf(onLeg: (leg: Leg) => void): ChainGrid {
+  return new ChainGrid({
+    select: (leg) => {
+      select(leg.instrument)
+      onLeg(leg)
+    },
+    trade: ({ instrument }, side, price) => openTicket({ instrument, side, price, order_type: 'LIMIT' }),
+    watch: ({ instrument }) => void addToWatchlist(instrument),
+  })
+}
+
+/** The chosen columns that fit into an element as wide as it is now; the same array until they are others. */
+function columnsFor(element: HTMLElement): [columns: ReadonlySignal<readonly Column[]>, stop: () => void] {
+  const width = signal(element.clientWidth)
+  const resized = new ResizeObserver(() => (width.value = element.clientWidth))
+  resized.observe(element)
+  const ids = computed(() =>
+    fittingColumns(columnChoice.value, width.value)
+      .map((column) => column.id)
+      .join(),
+  )
+  return [computed(() => chosenColumns(ids.value.split(','))), () => resized.disconnect()]
+}
+
+/** Runs whenever the topic or the columns change; makes the table anew only when what it shows is other. */
+function drawn(grid: ChainGrid, name: string, fitting: ReadonlySignal<readonly Column[]>): () => void {
   let instruments: readonly string[] = []
   let columns: readonly Column[] = []
   let layout: ChainLayout = { strikes: [], referenceRow: null }
   return () => {
     const topic = topicSignal(name).value
-    const wanted = columnChoice.value
+    const wanted = fitting.value
     if (!topic) return
     if (topic.instruments !== instruments || wanted !== columns) {
       ;[instruments, columns] = [topic.instruments, wanted]

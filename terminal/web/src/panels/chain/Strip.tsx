@@ -4,10 +4,12 @@ import { useComputed } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 
 import { layoutOf, smileOf, timeToExpiry, type ChainAnalytics, type ChainDetails } from '../../analytics/chain'
+import type { Row } from '../../api/types'
 import { percent, price, signed, tone } from '../../format/price'
 import { date, time } from '../../format/time'
 import { change, changePercent, isStale, quoteOf } from '../../state/quote'
 import { topicSignal } from '../../state/store'
+import type { TopicState } from '../../state/topics'
 import { Smile } from './Smile'
 
 const RANK_REASONS: Readonly<Record<string, string>> = {
@@ -34,10 +36,9 @@ export function Strip({ topic }: { topic: string }) {
 
 /** The underlying's own price; drawn again only when it is another. */
 function Reference({ topic }: { topic: string }) {
-  const details = useComputed(() => topicSignal(topic).value?.details).value as ChainDetails | undefined
-  const key = details?.reference
-  const row = useComputed(() => (key ? topicSignal(topic).value?.rows[0] : undefined)).value
+  const row = useComputed(() => referenceRow(topicSignal(topic).value)).value
   const state = topicSignal(topic).peek()
+  const key = (state?.details as ChainDetails | undefined)?.reference
   const quote = key && row ? quoteOf(state, key) : undefined
   if (!quote) return <Figure name="Underlying">–</Figure>
   const points = change(quote)
@@ -49,6 +50,11 @@ function Reference({ topic }: { topic: string }) {
       </small>
     </Figure>
   )
+}
+
+function referenceRow(state: TopicState | undefined): Row | undefined {
+  const key = (state?.details as ChainDetails | undefined)?.reference
+  return state && key ? state.rows[state.instruments.indexOf(key)] : undefined
 }
 
 function Figures({ analytics }: { analytics: ChainAnalytics }) {

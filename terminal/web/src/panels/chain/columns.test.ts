@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { chosenColumns, COLUMNS, DEFAULT_COLUMNS, mirrored, type Cell } from './columns'
+import { chosenColumns, COLUMNS, DEFAULT_COLUMNS, fittingColumns, mirrored, type Cell } from './columns'
 
 const QUOTE: Record<string, number> = {
   last_price: 11_000,
@@ -60,5 +60,16 @@ describe('the puts', () => {
   it('mirror the calls, but a bid stays left of its ask', () => {
     const columns = chosenColumns(['open_interest', 'last_price', 'bid', 'ask'])
     expect(mirrored(columns).map((each) => each.id)).toEqual(['bid', 'ask', 'last_price', 'open_interest'])
+  })
+})
+
+describe('a narrow panel', () => {
+  const columns = chosenColumns(['build_up', 'open_interest', 'last_price', 'bid', 'ask'])
+  it('keeps what tells most, in the order it is shown', () => {
+    expect(fittingColumns(columns, 580).map((each) => each.id)).toEqual(['open_interest', 'last_price', 'bid', 'ask'])
+  })
+  it('keeps all where there is room, and the last price where there is none', () => {
+    expect(fittingColumns(columns, 800)).toEqual(columns)
+    expect(fittingColumns(columns, 50).map((each) => each.id)).toEqual(['last_price'])
   })
 })

@@ -29,16 +29,16 @@ export interface Column {
   readonly hint?: (value: Cell) => string
 }
 
-export const STRIKE_WIDTH = 76
+export const STRIKE_WIDTH = 68
 
-const PRICE = 68
-const FIGURE = 56
-const COUNT = 70
+const PRICE = 60
+const FIGURE = 46
+const COUNT = 62
 
 /** From the outer edge to the strike, as the calls show them. */
 export const COLUMNS: readonly Column[] = [
   {
-    id: 'build_up', title: 'Build', name: 'Build-up', width: 44, className: 'build-up',
+    id: 'build_up', title: 'Build', name: 'Build-up', width: 36, className: 'build-up',
     value: (_, figures) => figures('build_up'),
     text: (value) => (typeof value === 'string' ? (BUILD_UPS[value]?.short ?? '') : ''),
     hint: (value) => (typeof value === 'string' ? (BUILD_UPS[value]?.title ?? '') : ''),
@@ -55,7 +55,7 @@ export const COLUMNS: readonly Column[] = [
     value: (_, figures) => figures('oi_change'), text: signedCount,
   },
   {
-    id: 'open_interest', title: 'OI', name: 'Open interest', width: 84, bar: true, className: 'interest',
+    id: 'open_interest', title: 'OI', name: 'Open interest', width: 70, bar: true, className: 'interest',
     value: (quote) => quote('open_interest'), text: count,
   },
   figure('delta', 'Delta', 'Delta, for a rupee of the future', 2),
@@ -98,6 +98,34 @@ export const COLUMNS: readonly Column[] = [
 export const DEFAULT_COLUMNS: readonly string[] = [
   'build_up', 'oi_change', 'open_interest', 'delta', 'iv', 'change_percent', 'last_price', 'bid', 'ask',
 ] // prettier-ignore
+
+/** What a narrow panel keeps longest, first. */
+const RANKS: readonly string[] = [
+  'last_price',
+  'bid',
+  'ask',
+  'open_interest',
+  'iv',
+  'change_percent',
+  'oi_change',
+  'delta',
+  'build_up',
+  'change',
+  'volume',
+]
+
+/** Those of the columns that fit into this width on both sides of the strike, the more telling ones first. */
+export function fittingColumns(columns: readonly Column[], width: number): Column[] {
+  const ranked = [...columns].sort((one, other) => rankOf(one) - rankOf(other))
+  let room = (width - STRIKE_WIDTH) / 2
+  const kept = new Set(ranked.filter((column, place) => (room -= column.width) >= 0 || place === 0))
+  return columns.filter((column) => kept.has(column))
+}
+
+function rankOf(column: Column): number {
+  const place = RANKS.indexOf(column.id)
+  return place < 0 ? RANKS.length : place
+}
 
 /** Those chosen, in the order they are shown; what is kept of a choice that no longer exists is passed over. */
 export function chosenColumns(ids: readonly string[]): Column[] {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 
 import type { Instrument } from '../../api/types'
-import { underlyingOf, type Underlying } from './underlyings'
+import { grouped, underlyingOf, type Underlying } from './underlyings'
 
 const KNOWN: Underlying[] = [
-  { segment: 'NSE_FNO', underlying: 'NIFTY', lot_size: 65 },
-  { segment: 'NSE_FNO', underlying: 'RELIANCE', lot_size: 500 },
-  { segment: 'BSE_FNO', underlying: 'RELIANCE', lot_size: 500 },
+  { segment: 'NSE_FNO', underlying: 'NIFTY', instrument_type: 'OPTIDX', lot_size: 65 },
+  { segment: 'NSE_FNO', underlying: 'RELIANCE', instrument_type: 'OPTSTK', lot_size: 500 },
+  { segment: 'BSE_FNO', underlying: 'RELIANCE', instrument_type: 'OPTSTK', lot_size: 500 },
 ]
 
 function listed(segment: string, symbol: string, underlying = ''): Instrument {
@@ -23,5 +23,14 @@ describe('the chain of an instrument', () => {
   })
   it('is none for what has no options', () => {
     expect(underlyingOf(listed('NSE_EQ', 'SMALLCO'), KNOWN)).toBeUndefined()
+  })
+})
+
+describe('the choice of underlyings', () => {
+  it('offers indices before stocks and leaves empty kinds out', () => {
+    expect(grouped([...KNOWN].reverse()).map((group) => [group.title, group.members.length])).toEqual([
+      ['Indices', 1],
+      ['Stocks', 2],
+    ])
   })
 })

@@ -6,20 +6,49 @@ import type { Instrument, Page } from '../../api/types'
 export interface Underlying {
   readonly segment: string
   readonly underlying: string
+  /** OPTIDX, OPTSTK, OPTFUT (of a commodity), OPTCUR. */
+  readonly instrument_type: string
   readonly lot_size: number
 }
 
-/** Two exchanges list some two hundred each; more pages than this would be a wrong answer. */
-const PAGES = 10
+const PAGE_SIZE = 200
+/** The order in which they are offered: what most trade first. */
+const KINDS: readonly (readonly [type: string, title: string])[] = [
+  ['OPTIDX', 'Indices'],
+  ['OPTFUT', 'Commodities'],
+  ['OPTCUR', 'Currencies'],
+  ['OPTSTK', 'Stocks'],
+]
 
-export async function loadUnderlyings(): Promise<Underlying[]> {
-  const found: Underlying[] = []
-  for (let number = 1; number <= PAGES; number += 1) {
-    const page = await api.get<Page<Underlying>>(`underlyings?page=${number}&page_size=200`)
-    found.push(...page.results)
-    if (!page.next) break
-  }
-  return found
+let asked: Promise<Underlying[]> | null = null
+
+/** Asked once for all chains of the page; what is listed changes between days only. */
+export function loadUnderlyings(): Promise<Underlying[]> {
+  asked ??= loadPages()
+  asked.catch(() => (asked = null))
+  return asked
+}
+
+async function loadPages(): Promise<Underlying[]> {
+  const page = (number: number): Promise<Page<Underlying>> =>
+    api.get<Page<Underlying>>(`underlyings?page=${number}&page_size=${PAGE_SIZE}`)
+  const first = await page(1)
+  const more = Math.ceil(first.count / PAGE_SIZE) - 1
+  const rest = await Promise.all(Array.from({ length: Math.max(0, more) }, (_, place) => page(place + 2)))
+  return [first, ...rest].flatMap((each) => each.results)
+}
+
+export interface Group {
+  readonly title: string
+  readonly members: readonly Underlying[]
+}
+
+export function grouped(known: readonly Underlying[]): Group[] {
+  const groups = KINDS.map(([type, title]) => ({
+    title,
+    members: known.filter((each) => each.instrument_type === type),
+  }))
+  return groups.filter((group) => group.members.length > 0)
 }
 
 export function nameOf({ segment, underlying }: Underlying): string {

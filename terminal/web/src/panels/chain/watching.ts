@@ -6,11 +6,8 @@ import { notify } from '../../state/notifications'
 
 export async function addToWatchlist(instrument: InstrumentKey): Promise<void> {
   try {
-    const { watchlist } = await api.post<{ watchlist: { name: string } }>('watchlist/add', {
-      instruments: [instrument],
-      instrument_only: true,
-    })
-    notify({ tone: 'good', title: `Added to ${watchlist.name}`, text: '' })
+    await api.post('watchlist/add', { instruments: [instrument], instrument_only: true })
+    notify({ tone: 'good', title: 'Added to your watchlist', text: '' })
   } catch (error) {
     notify({ tone: 'bad', title: 'Not added to the watchlist', text: sentence(error) })
   }

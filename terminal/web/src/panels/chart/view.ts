@@ -18,6 +18,7 @@ import {
 } from 'lightweight-charts'
 
 import { IST_OFFSET, type Bar } from '../../analytics/bars'
+import { price } from '../../format/price'
 import { markAt, snapped, type Mark } from './marks'
 import type { StudyLine } from './studies'
 import { faded, type ChartTheme } from './theme'
@@ -80,7 +81,7 @@ export class ChartView {
   /** All bars anew, those marked of which trades may be missing; the view stays where it is, except the first time. */
   replace(bars: readonly Bar[], studies: readonly StudyLine[], partial: readonly number[]): void {
     this.candles.setData(bars.map(candleOf))
-    this.volume.setData(bars.map((bar) => this.volumeOf(bar)))
+    this.volume.setData(bars.filter(isTraded).map((bar) => this.volumeOf(bar)))
     this.markers.setMarkers(
       partial.map((time) => ({
         time: timeOf(time),
@@ -101,7 +102,7 @@ export class ChartView {
     const last = bars.at(-1)
     if (!last) return
     this.candles.update(candleOf(last))
-    this.volume.update(this.volumeOf(last))
+    if (isTraded(last)) this.volume.update(this.volumeOf(last))
     for (const study of studies) {
       const value = study.values.at(-1)
       if (value !== null && value !== undefined) {
@@ -143,7 +144,7 @@ export class ChartView {
     this.theme = theme
     this.chart.applyOptions(optionsOf(theme))
     this.candles.applyOptions(candleOptions(theme, this.tick))
-    this.volume.setData(bars.map((bar) => this.volumeOf(bar)))
+    this.volume.setData(bars.filter(isTraded).map((bar) => this.volumeOf(bar)))
     this.setMarks(marks)
   }
 
@@ -182,8 +183,8 @@ export class ChartView {
   }
 
   private priceAt(y: number): number | null {
-    const price = this.candles.coordinateToPrice(y)
-    return price === null ? null : snapped(price * PAISE, this.tick)
+    const rupees = this.candles.coordinateToPrice(y)
+    return rupees === null ? null : snapped(rupees * PAISE, this.tick)
   }
 
   private readonly moved = (event: MouseEventParams): void => {
@@ -193,8 +194,8 @@ export class ChartView {
   private readonly menu = (event: MouseEvent): void => {
     event.preventDefault()
     const { x, y } = this.within(event)
-    const price = this.priceAt(y)
-    if (price !== null && price > 0) this.events.menu(x, y, price)
+    const at = this.priceAt(y)
+    if (at !== null && at > 0) this.events.menu(x, y, at)
   }
 
   private readonly pressed = (event: PointerEvent): void => {
@@ -211,10 +212,10 @@ export class ChartView {
       this.host.classList.toggle('over-mark', this.markNear(event) !== null)
       return
     }
-    const price = this.priceAt(this.within(event).y)
-    if (price === null || price <= 0) return
-    this.drag.price = price
-    this.lines.get(this.drag.mark.id)?.line.applyOptions({ price: price / PAISE })
+    const at = this.priceAt(this.within(event).y)
+    if (at === null || at <= 0) return
+    this.drag.price = at
+    this.lines.get(this.drag.mark.id)?.line.applyOptions({ price: at / PAISE })
   }
 
   private readonly dropped = (event: PointerEvent): void => {
@@ -246,6 +247,11 @@ function timeOf(milliseconds: number): UTCTimestamp {
   return ((milliseconds + IST_OFFSET) / 1000) as UTCTimestamp
 }
 
+/** An index has no volume; a row of zeros would draw a line. */
+function isTraded(bar: Bar): boolean {
+  return bar.volume > 0
+}
+
 function candleOf(bar: Bar): { time: UTCTimestamp; open: number; high: number; low: number; close: number } {
   const { open, high, low, close } = bar
   return { time: timeOf(bar.time), open: open / PAISE, high: high / PAISE, low: low / PAISE, close: close / PAISE }
@@ -275,7 +281,7 @@ function optionsOf(theme: ChartTheme) {
     crosshair: { mode: CrosshairMode.Normal },
     rightPriceScale: { borderColor: theme.line },
     timeScale: { borderColor: theme.line, timeVisible: true, secondsVisible: false, rightOffset: 6 },
-    localization: { locale: 'en-IN' },
+    localization: { locale: 'en-IN', priceFormatter: (rupees: number) => price(Math.round(rupees * PAISE)) },
   }
 }
 

@@ -23,6 +23,7 @@ import { Ladder } from './Ladder'
 
 const FIVE = 5
 const TWENTY = 20
+const INDICES = 'IDX_I'
 
 export function DepthPanel(props: PanelProps) {
   const key = followedInstrument(props.params)
@@ -44,23 +45,31 @@ function Depth({ instrument, params, setParams }: PanelProps & { instrument: Ins
   const quote = topic && quoteAt(topic, 0)
   if (!topic || !quote || !listing) return <Loading what="Waiting for the first price" />
   const told = deep?.values['DEPTH'] as DepthValue | undefined
+  const hasDepth = listing.segment !== INDICES
   const ladder = told ? ladderOfValue(told) : ladderOfFive(depthOf(topic))
   return (
     <>
       <header class="panel-bar">
         <Headline listing={listing} quote={quote} />
-        <LevelsChoice twenty={twenty} onChoose={(levels) => setParams({ ...params, levels })} />
+        {hasDepth && <LevelsChoice twenty={twenty} onChoose={(levels) => setParams({ ...params, levels })} />}
         <PinButton params={params} setParams={setParams} shown={instrument} />
       </header>
       {topic.gap && <p class="gap-note">Updates were missed; waiting for a fresh picture.</p>}
-      {twenty && ladder.source === 'FIVE' && <p class="depth-note">Twenty levels are not fed now; these are five.</p>}
+      {hasDepth && twenty && ladder.source === 'FIVE' && (
+        <p class="depth-note">Twenty levels are not fed now; these are five.</p>
+      )}
+      {!hasDepth && <p class="depth-note">An index is not traded itself: it has no depth.</p>}
       <div class={isStale(quote) ? 'depth-body stale' : 'depth-body'}>
-        <Ladder
-          ladder={ladder}
-          levels={ladder.source === 'TWENTY' ? TWENTY : FIVE}
-          onPrice={(side, at) => openTicket({ instrument, side, price: at, order_type: 'LIMIT' })}
-        />
-        <Totals topic={topic} ladder={ladder} />
+        {hasDepth && (
+          <>
+            <Ladder
+              ladder={ladder}
+              levels={ladder.source === 'TWENTY' ? TWENTY : FIVE}
+              onPrice={(side, at) => openTicket({ instrument, side, price: at, order_type: 'LIMIT' })}
+            />
+            <Totals topic={topic} ladder={ladder} />
+          </>
+        )}
         <DayFigures topic={topic} quote={quote} listing={listing} />
       </div>
     </>
@@ -106,18 +115,18 @@ function Totals({ topic, ladder }: { topic: TopicState; ladder: Levels }) {
   const pressure = imbalance(buy, sell)
   const share = pressure === null ? 0.5 : (pressure + 1) / 2
   return (
-    <div class="totals">
-      <div class="totals-figures">
+    <div class="book-totals">
+      <div class="depth-figures">
         <span class="up">{quantity(buy)}</span>
         <span title="Buyers less sellers, of all quantity on order">
           {pressure === null ? 'no orders' : `imbalance ${percent(pressure * 100, 0)}`}
         </span>
         <span class="down">{quantity(sell)}</span>
       </div>
-      <div class="pressure" aria-hidden="true">
+      <div class="depth-pressure" aria-hidden="true">
         <i style={{ transform: `scaleX(${share.toFixed(3)})` }} />
       </div>
-      <div class="totals-figures dim">
+      <div class="depth-figures dim">
         <span>Total buy</span>
         <span>Spread {price(spreadOf(ladder))}</span>
         <span>Total sell</span>
@@ -143,7 +152,7 @@ function DayFigures({ topic, quote, listing }: { topic: TopicState; quote: Quote
     ['Upper limit', listing.upper_limit ?? '–'],
   ]
   return (
-    <dl class="day-figures">
+    <dl class="depth-day">
       {figures.map(([name, text]) => (
         <div key={name}>
           <dt>{name}</dt>
