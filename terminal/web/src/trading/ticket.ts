@@ -223,7 +223,9 @@ function exitProblems(draft: Draft, instrument: Tradable): Problems {
   const stop = exitProblem(draft.stop_price, entry, -sign, instrument, 'The stop lies on the losing side.')
   const isPair = draft.kind === 'OCO'
   if (target !== null) problems.target_price = target
-  else if (draft.target_price === null && (isPair || draft.stop_price === null)) problems.target_price = 'Give a price.'
+  else if (draft.target_price === null && isPair) problems.target_price = 'Give a price.'
+  else if (draft.target_price === null && draft.stop_price === null)
+    problems.target_price = 'Give a target, a stop or both.'
   if (stop !== null) problems.stop_price = stop
   else if (draft.stop_price === null && isPair) problems.stop_price = 'Give a price.'
   else if (draft.stop_price === null && draft.trailing_jump) problems.trailing_jump = 'Trailing needs a stop.'

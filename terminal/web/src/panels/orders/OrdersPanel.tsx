@@ -15,6 +15,7 @@ import { confirm } from '../../ui/Confirm'
 import { Field } from '../../ui/Field'
 import { Empty, ErrorNote } from '../../ui/Notes'
 import { Tabs } from '../../ui/Tabs'
+import { nameOf } from '../../trading/names'
 import { cancelAll, cancelOrder, useEarlierOrders } from './asking'
 import { columnsOf } from './columns'
 import { EditRow } from './EditRow'
@@ -132,7 +133,7 @@ function NoOrders({ filter, onAll }: { filter: Filter; onAll: () => void }) {
 }
 
 function symbolOf(listings: ReadonlyMap<InstrumentKey, Instrument>, order: OrderBody): string {
-  return listings.get(order.instrument)?.symbol ?? order.instrument
+  return nameOf(listings.get(order.instrument), order.instrument)
 }
 
 async function askCancelAll(account: TradingAccount, live: number): Promise<void> {

@@ -11,6 +11,7 @@ import { mayCancel, mayModify } from '../../trading/orders'
 import { Chip, InstrumentName, SideChip } from '../../trading/pieces'
 import { isLive, ORDER_TYPE_WORDS, PRODUCT_WORDS, ROLE_WORDS, said, STATUS_WORDS } from '../../trading/words'
 import { Button } from '../../ui/Button'
+import { nameOf } from '../../trading/names'
 
 export interface Asking {
   edit: (order: OrderBody) => void
@@ -23,7 +24,7 @@ export function columnsOf(
   mayTrade: boolean,
   asking: Asking,
 ): Column<OrderBody>[] {
-  const symbol = (order: OrderBody) => listings.get(order.instrument)?.symbol ?? order.instrument
+  const symbol = (order: OrderBody) => nameOf(listings.get(order.instrument), order.instrument)
   return [
     { id: 'time', title: 'Time', cell: (order) => <Moment order={order} />, sort: (order) => order.placed_at },
     { id: 'side', title: 'Side', cell: (order) => <SideChip side={order.side} />, sort: (order) => order.side },

@@ -11,6 +11,7 @@ import { PRODUCT_WORDS, said, type Product } from '../../trading/words'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { Select } from '../../ui/Field'
+import { nameOf } from '../../trading/names'
 
 interface ConvertDialogProps {
   account: TradingAccount
@@ -54,7 +55,7 @@ export function ConvertDialog({ account, position, listing, onClose }: ConvertDi
     </>
   )
   return (
-    <Dialog title={`Convert ${listing?.symbol ?? position.instrument}`} onClose={onClose} actions={actions}>
+    <Dialog title={`Convert ${nameOf(listing, position.instrument)}`} onClose={onClose} actions={actions}>
       <p>
         From {said(PRODUCT_WORDS, position.product)}, at the average price. The margin of the other product must be
         there.

@@ -16,6 +16,7 @@ import { Button } from '../../ui/Button'
 import { confirm } from '../../ui/Confirm'
 import { Empty, ErrorNote } from '../../ui/Notes'
 import { Tabs } from '../../ui/Tabs'
+import { nameOf } from '../../trading/names'
 import { columnsOf, type Marked } from './columns'
 import { ConvertDialog } from './ConvertDialog'
 
@@ -128,7 +129,7 @@ async function exitPositions(
   const instruments = [...new Set(those.map((position) => position.instrument))]
   const closed = all.filter((position) => position.quantity !== 0 && instruments.includes(position.instrument))
   const names = closed.map((position) => {
-    const symbol = listings.get(position.instrument)?.symbol ?? position.instrument
+    const symbol = nameOf(listings.get(position.instrument), position.instrument)
     return `${signed(position.quantity * 100).replace(/\.00$/, '')} ${symbol} (${position.product})`
   })
   const agreed = await confirm({

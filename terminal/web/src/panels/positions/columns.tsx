@@ -13,6 +13,7 @@ import { lotOf } from '../../trading/quantity'
 import { PRODUCT_WORDS, said } from '../../trading/words'
 import { Button } from '../../ui/Button'
 import { openTicket } from '../../workspace/panels'
+import { nameOf } from '../../trading/names'
 
 /** A position beside its price and what it made. */
 export interface Marked {
@@ -31,7 +32,7 @@ export function columnsOf(
   mayTrade: boolean,
   asking: Asking,
 ): Column<Marked>[] {
-  const symbol = ({ position }: Marked) => listings.get(position.instrument)?.symbol ?? position.instrument
+  const symbol = ({ position }: Marked) => nameOf(listings.get(position.instrument), position.instrument)
   return [
     {
       id: 'instrument',

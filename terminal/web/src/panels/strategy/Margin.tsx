@@ -9,7 +9,7 @@ export function Margin({ state: { margin, error, old } }: { state: MarginState }
   return (
     <div class={old ? 'estimate estimate-old' : 'estimate'} aria-live="polite" aria-busy={old}>
       <dl>
-        <Figure name={margin?.isEstimate ? 'Margin (estimate)' : 'Margin'} paise={margin?.total} />
+        <Figure name={margin?.isEstimate ? 'Margin, about' : 'Margin'} paise={margin?.total} />
         <Figure name="Each alone" paise={margin?.alone} />
         <Figure name="Benefit" paise={margin?.benefit} tone="up" />
         <Figure name="Available" paise={margin?.available} tone={short === null ? undefined : 'down'} />

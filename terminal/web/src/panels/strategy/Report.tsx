@@ -3,6 +3,7 @@
 import { quantity } from '../../format/quantity'
 import { useInstruments } from '../../trading/instruments'
 import { Chip } from '../../trading/pieces'
+import { nameOf } from '../../trading/names'
 import type { LegReport } from './asking'
 
 export function Report({ text, legs }: { text: string; legs: readonly LegReport[] }) {
@@ -14,7 +15,7 @@ export function Report({ text, legs }: { text: string; legs: readonly LegReport[
         {legs.map((leg, place) => (
           <li key={place}>
             <Chip tone={leg.code ? 'bad' : 'good'}>{leg.code || 'taken'}</Chip> {leg.side} {quantity(leg.quantity)}{' '}
-            {listings.get(leg.instrument)?.symbol ?? leg.instrument}
+            {nameOf(listings.get(leg.instrument), leg.instrument)}
             {leg.message && <span class="book-dim"> {leg.message}</span>}
           </li>
         ))}

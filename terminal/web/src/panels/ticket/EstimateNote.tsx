@@ -22,7 +22,7 @@ export function EstimateNote({ estimate, value, available, bindsMargin }: Estima
     <div class={old ? 'estimate estimate-old' : 'estimate'} aria-live="polite" aria-busy={old}>
       <dl>
         <Figure name="Value">{money(value)}</Figure>
-        <Figure name={margin?.is_estimate ? 'Margin (estimate)' : 'Margin'}>
+        <Figure name={margin?.is_estimate ? 'Margin, about' : 'Margin'}>
           {bindsMargin ? money(margin?.total) : 'none: exits'}
         </Figure>
         <Figure name="Charges">{money(charges?.total)}</Figure>

@@ -6,6 +6,7 @@ import { changePercent, type Quote } from '../../state/quote'
 import { Choice } from '../../trading/Choice'
 import { QuotedPrice } from '../../trading/LastPrice'
 import { SIDE_WORDS } from '../../trading/words'
+import { nameOf } from '../../trading/names'
 
 interface HeadingProps {
   listing: Instrument
@@ -19,7 +20,7 @@ export function Heading({ listing, quote, side, onSide }: HeadingProps) {
   return (
     <header class="ticket-head">
       <div>
-        <h2>{listing.symbol}</h2>
+        <h2>{nameOf(listing, listing.instrument)}</h2>
         <p class="ticket-quote">
           <b>
             <QuotedPrice quote={quote} />

@@ -7,7 +7,7 @@ import { money, price } from '../../format/price'
 import { quantity } from '../../format/quantity'
 import { currentAccount, useAccount } from '../../state/accounts'
 import { notify } from '../../state/notifications'
-import type { Quote } from '../../state/quote'
+import { isStale, type Quote } from '../../state/quote'
 import type { TicketRequest } from '../../state/selection'
 import { preferences } from '../../state/session'
 import { useQuote } from '../../state/store'
@@ -28,6 +28,7 @@ import { ORDER_TYPE_WORDS, PRODUCT_WORDS, SIDE_WORDS, type OrderType, type Produ
 import { Button } from '../../ui/Button'
 import { confirm } from '../../ui/Confirm'
 import { closeTicket } from '../../workspace/panels'
+import { nameOf } from '../../trading/names'
 import { useEstimate } from './estimate'
 import { EstimateNote } from './EstimateNote'
 import { Fields } from './Fields'
@@ -79,7 +80,7 @@ export function Ticket({ request, listing, terms }: TicketProps) {
     <form
       ref={form}
       class={`ticket ticket-${draft.side.toLowerCase()}`}
-      aria-label={`${SIDE_WORDS[draft.side]} ${listing.symbol}`}
+      aria-label={`${SIDE_WORDS[draft.side]} ${nameOf(listing, listing.instrument)}`}
       onKeyDown={keys}
       onSubmit={(event) => {
         event.preventDefault()
@@ -127,7 +128,7 @@ function useDraft(request: TicketRequest, listing: Instrument, terms: Terms, quo
     const best = draft.side === 'BUY' ? quote?.ask_price : quote?.bid_price
     const first = best || quote?.last_price || terms.last_price
     if (priced.current || !first) return
-    priced.current = quote !== undefined
+    priced.current = Boolean(best) && quote !== undefined && !isStale(quote)
     setDraft((before) => ({ ...before, limit_price: first }))
   }, [quote, terms])
   return [draft, change, form] as const
@@ -162,7 +163,7 @@ function quantityText(draft: Draft, listing: Instrument): string {
 
 function describe(draft: Draft, listing: Instrument): string {
   const parts = [
-    `${SIDE_WORDS[draft.side]} ${quantityText(draft, listing)} ${listing.symbol}`,
+    `${SIDE_WORDS[draft.side]} ${quantityText(draft, listing)} ${nameOf(listing, listing.instrument)}`,
     draft.kind === 'OCO' ? 'pair of exits' : ORDER_TYPE_WORDS[draft.order_type].toLowerCase(),
     usesLimit(draft) && `at ${price(draft.limit_price)}`,
     usesTrigger(draft) && `trigger ${price(draft.trigger_price)}`,

@@ -7,6 +7,7 @@ import { Button } from '../../ui/Button'
 import { Empty, ErrorNote, Loading } from '../../ui/Notes'
 import { useListing } from '../../workspace/following'
 import { openPanel, openTicket } from '../../workspace/panels'
+import { nameOf } from '../../trading/names'
 import { Ticket } from './Ticket'
 import { useTerms } from './terms'
 import './ticket.css'
@@ -36,7 +37,7 @@ function Closed() {
     return <Empty title="No order open">Choose an instrument, then press B to buy or S to sell.</Empty>
   }
   return (
-    <Empty title={listing.symbol}>
+    <Empty title={nameOf(listing, listing.instrument)}>
       <p>B buys, S sells, Esc closes.</p>
       <div class="ticket-sides">
         <Button tone="buy" onClick={() => openTicket({ instrument, side: 'BUY' })}>
@@ -60,7 +61,7 @@ function Opened({ request }: { request: TicketRequest }) {
   if (listing === undefined || terms.value === undefined) return <Loading what="Reading what orders may say" />
   if (terms.value.products.length === 0) {
     return (
-      <Empty title={`${listing.symbol} cannot be traded itself`}>
+      <Empty title={`${nameOf(listing, listing.instrument)} cannot be traded itself`}>
         <Button small onClick={() => openPanel('chain')}>
           Open its option chain
         </Button>

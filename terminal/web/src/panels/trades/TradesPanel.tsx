@@ -18,6 +18,7 @@ import { InstrumentName, SideChip } from '../../trading/pieces'
 import { PRODUCT_WORDS, said } from '../../trading/words'
 import { Empty } from '../../ui/Notes'
 import { Tabs } from '../../ui/Tabs'
+import { nameOf } from '../../trading/names'
 
 type Shown = 'TODAY' | 'ALL'
 
@@ -88,7 +89,7 @@ function Turnover({ trades }: { trades: readonly TradeBody[] }) {
 }
 
 function columnsOf(listings: ReadonlyMap<InstrumentKey, Instrument>): Column<TradeBody>[] {
-  const symbol = (trade: TradeBody) => listings.get(trade.instrument)?.symbol ?? trade.instrument
+  const symbol = (trade: TradeBody) => nameOf(listings.get(trade.instrument), trade.instrument)
   return [
     {
       id: 'time',

@@ -1,0 +1,16 @@
+/** PURE: what an instrument is called in a book: two expiries of a month have one symbol, and must not look alike. */
+
+import type { Instrument, InstrumentKey } from '../api/types'
+
+const DAY = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', day: '2-digit', month: 'short', year: '2-digit' })
+const RIGHTS = { CALL: 'CE', PUT: 'PE' } as const
+
+/** NIFTY 10 Feb 26 25800 CE, CRUDEOIL 19 Feb 26 FUT, RELIANCE; a key while its listing is not known. */
+export function nameOf(listing: Instrument | undefined, key: InstrumentKey): string {
+  if (listing === undefined) return key
+  const { expiry, strike, option_type: right, underlying_symbol: underlying, symbol } = listing
+  if (expiry === null) return symbol
+  const day = DAY.format(new Date(`${expiry}T00:00:00Z`)).replace('Sept', 'Sep')
+  if (right === null || strike === null) return `${underlying} ${day} FUT`
+  return `${underlying} ${day} ${strike.replace(/\.00$/, '')} ${RIGHTS[right]}`
+}
