@@ -14,7 +14,7 @@ from feeds.clock import IST
 from feeds.core.calendar import Exchange
 from feeds.core.instrument import ExchangeSegment, InstrumentKey
 from feeds.interest import Source, declare_interest
-from feeds.jobs import JOBS, catch_up_releases, run_due, run_once
+from feeds.jobs import JOBS, catch_up_releases, next_runs, run_due, run_once
 from feeds.models import ChainDefinition, DhanAccount, Holiday, JobRun
 
 pytestmark = pytest.mark.django_db
@@ -245,3 +245,31 @@ def test_no_definition_is_a_rebuild_of_nothing() -> None:
     assert run.report == {
         "day": "2026-02-03", "nominal": 0, "unique": 0, "listed": 0, "without_reference_price": [], "chains": [],
     }  # fmt: skip
+
+
+# --- what comes next ----------------------------------------------------------------------------
+
+
+def due(now: datetime) -> dict[str, datetime]:
+    return {run.job: run.due_at for run in next_runs(now)}
+
+
+def test_a_job_is_due_next_today_until_it_is_done_and_then_on_the_next_trading_day():
+    assert due(at(TUESDAY, 10, 0))["eod_release.mcx"].date() == TUESDAY
+    JobRun.objects.create(job="eod_release.mcx", trading_date=TUESDAY, status="DONE", claimed_until=at(TUESDAY, 9, 0))
+    assert due(at(TUESDAY, 10, 0))["eod_release.mcx"].date() == TUESDAY + timedelta(days=1)
+
+
+def test_what_was_missed_or_failed_today_is_due_since_then():
+    JobRun.objects.create(job="master_refresh", trading_date=TUESDAY, status="FAILED", claimed_until=at(TUESDAY, 9, 0))
+    assert due(at(TUESDAY, 10, 0))["master_refresh"] == at(TUESDAY, 8, 15)
+
+
+def test_a_weekend_has_nothing_to_do():
+    saturday = date(2026, 2, 7)
+    assert due(at(saturday, 10, 0))["master_refresh"] == at(date(2026, 2, 9), 8, 15)
+
+
+def test_the_soonest_stands_first():
+    runs = [run.due_at for run in next_runs(at(TUESDAY, 10, 0))]
+    assert runs == sorted(runs)

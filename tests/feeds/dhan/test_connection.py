@@ -319,6 +319,9 @@ async def test_what_a_lost_socket_fed_is_stale_with_a_gap_until_it_speaks_again(
         assert rows["flags"].tolist() == [TickFlag.GAP, TickFlag.GAP | TickFlag.STALE]
         assert it.connection.last_ending is not None
         assert str(it.connection.last_ending) == "asked: operator"
+        (life,) = it.connection.past_lives
+        assert life.reason == "asked: operator"
+        assert life.seconds > 0
 
 
 @pytest.mark.parametrize("reason", [806, 808, 809, 810])
@@ -390,6 +393,7 @@ async def test_a_refused_port_is_backed_off_from() -> None:
         assert it.dhan.server is not None
         it.dhan.server.close()
         await until(lambda: "dial failed" in str(it.connection.last_ending))
+        assert all("dial failed" not in life.reason for life in it.connection.past_lives)
 
 
 async def test_a_server_that_never_answers_the_handshake_is_left_in_time() -> None:

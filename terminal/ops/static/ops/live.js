@@ -5,7 +5,7 @@ import { drawLive } from "./parts.js";
 const SIGNED_OUT = 4401;
 const LOOK_MILLISECONDS = 500;
 const HEARTBEATS_MISSED = 3;
-const RETRY_LIMIT = 30000;
+const RETRY_LIMIT = 5000; // staff are few: they need not be spread over half a minute
 
 // `onReading(details)` for each snapshot of the topic. Every frame is acknowledged at once: one comes a second.
 export function follow({ topic, reading, onReading }) {

@@ -75,9 +75,11 @@ export function capacityBar(figures) {
 // The pill #ops-live says how it goes, and #ops fades when the readings stop.
 export function drawLive(state) {
   const place = document.getElementById("ops-live");
+  const { at, clock } = state.reading;
+  const since = state.heardAt + (clock ? clock.at - at : 0); // in exchange time, like every time on the page
   const silent = Date.now() - state.heardAt > STALE_AFTER;
   place.dataset.tone = silent ? "bad" : state.failing ? "warn" : "good";
-  place.lastElementChild.textContent = silent ? `No answer since ${clockText(state.heardAt)}` : state.failing ? "Waiting for an answer" : "Live";
+  place.lastElementChild.textContent = silent ? `No answer since ${clockText(since)}` : state.failing ? "Waiting for an answer" : "Live";
   document.getElementById("ops").classList.toggle("ops-silent", silent);
 }
 
