@@ -25,13 +25,10 @@ export default defineConfig(({ command }) => ({
     },
   },
   server: {
-    proxy: {
-      '/api': SERVER,
-      '/admin': SERVER,
-      '/about': SERVER,
-      '/static': SERVER,
-      '/ws': { target: SERVER, ws: true },
-    },
+    // The Host stays this server's own: the origin that Django and the websocket compare it with is.
+    proxy: Object.fromEntries(
+      ['/api', '/admin', '/about', '/static', '/ws'].map((path) => [path, { target: SERVER, changeOrigin: false, ws: true }]),
+    ),
   },
   test: { environment: 'node', include: ['src/**/*.test.ts'] },
 }))

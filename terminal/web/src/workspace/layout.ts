@@ -11,7 +11,7 @@ import { panelDefinition, type PanelDefinition, type PanelParams } from './panel
 const SAVE_MILLISECONDS = 1_500
 /** A drag of a border changes the layout many times; the last one is kept. */
 const NARROW = 1_100
-const SIDE_PIXELS = 330
+const SIDE_PIXELS = 346
 const TICKET_PIXELS = 330
 const BOOKS_PIXELS = 260
 

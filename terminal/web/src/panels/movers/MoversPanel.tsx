@@ -17,7 +17,7 @@ const SHOWN = 40
 const KINDS = [
   { id: 'GAINERS', title: 'Gainers' },
   { id: 'LOSERS', title: 'Losers' },
-  { id: 'MOST_ACTIVE', title: 'Most active' },
+  { id: 'MOST_ACTIVE', title: 'Active' },
   { id: 'OI_GAINERS', title: 'OI up' },
   { id: 'OI_LOSERS', title: 'OI down' },
 ]
