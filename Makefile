@@ -13,8 +13,9 @@ up: $(VENV)/.runtime $(VENV)/.node
 page: $(VENV)/.runtime $(VENV)/.node
 	@$(BIN)/python -c 'from terminal import frontend; print(frontend.build())'
 
+# Bytecode is kept, whatever the shell says: each of the hundred processes of a run would compile everything again.
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/.development
 	$(BIN)/python -m pytest -m soak -n 0 --soak $(ARGS)
@@ -36,7 +37,7 @@ format: $(VENV)/.development
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.development
-	for name in planner decode ingest search fanout risk matching; do $(BIN)/python -m bench.$$name || exit 1; done
+	for name in planner decode ingest search fanout risk matching analytics; do $(BIN)/python -m bench.$$name || exit 1; done
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -61,6 +61,14 @@ SELECT wanted.code, latest.start, latest.close FROM unnest(%s::bigint[]) AS want
 """
 
 
+CLOSING_INTEREST = """
+SELECT wanted.code, latest.start, latest.open_interest FROM unnest(%s::bigint[]) AS wanted (code), LATERAL (
+  SELECT start, open_interest FROM feeds_candle
+  WHERE feeds_candle.code = wanted.code AND trading_date = %s ORDER BY start DESC LIMIT 1
+) AS latest
+"""
+
+
 # --- writing ---------------------------------------------------------------------------------------
 
 
@@ -185,6 +193,13 @@ def latest_closes(codes: Collection[int], day: date, count: int) -> dict[int, di
         for code, start, close in cursor.fetchall():
             found[code][start] = close
     return found
+
+
+def closing_interest(codes: Collection[int], day: date) -> dict[int, tuple[int, int]]:
+    """By code the start of its last minute of a day, and the open interest then; without a bar it is absent."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLOSING_INTEREST, [list(codes), day])
+        return {code: (start, interest) for code, start, interest in cursor.fetchall()}
 
 
 # --- the last few minutes, in Redis ----------------------------------------------------------------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from django.db.models import Count, Max
 
+from feeds import candles
 from feeds.core.calendar import Calendar, exchange_of
 from feeds.core.chains import reference_future
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, OptionType
@@ -18,6 +19,8 @@ from feeds.models import ChainContract, ChainState, Instrument
 from feeds.selectors import listed, market_calendar
 from feeds.topics import CHAIN_ROWS_LIMIT, ChainName
 
+CLOSING_TIME = timedelta(minutes=15)
+"""Open interest that somebody noted so shortly before a close is that of the close."""
 OPTION_SEGMENTS = (ExchangeSegment.NSE_FNO, ExchangeSegment.BSE_FNO, ExchangeSegment.MCX_COMM)
 
 Underlying = tuple[int, str]
@@ -115,6 +118,25 @@ def _future(segment: ExchangeSegment, expiry: date, futures: Iterable[tuple[date
     else:
         key = next((key for ends, key in futures if ends == expiry), None)
     return key.code if key else None
+
+
+def closing_interest(chains: Iterable[Chain], today: date) -> dict[int, int]:
+    """The open interest of each contract when its exchange's session before today closed, by code.
+
+    Dhan sends it with indices alone, so it is our own candles'. Where none is of the last minutes of that day, nobody
+    was there at the close, and nothing is known.
+    """
+    calendar, found = market_calendar(), {}
+    by_segment: dict[ExchangeSegment, list[int]] = {}
+    for chain in chains:
+        by_segment.setdefault(chain.name.segment, []).extend(chain.codes)
+    for segment, codes in by_segment.items():
+        day = calendar.previous_trading_day(exchange_of(segment), today)
+        last, close = candles.closing_interest(codes, day), calendar.close_at(segment, day)
+        latest = max((start for start, _ in last.values()), default=0)
+        if close is not None and latest >= (close - CLOSING_TIME).timestamp():
+            found |= {code: interest for code, (_, interest) in last.items()}
+    return found
 
 
 def last_trading_moment(segment: ExchangeSegment, expiry: date, calendar: Calendar) -> datetime:

@@ -258,8 +258,16 @@ def _out_of_the_money(layout: Layout, forward: FloatArray) -> IntArray:
 
 
 def _atm_rungs(layout: Layout, forward: FloatArray) -> IntArray:
-    """The rung nearest to the forward, the lower of two; -1 where there is no forward."""
-    return _first_least(layout, np.abs(layout.rung_strike - forward[layout.rung_chain]))
+    """The rung nearest to the forward, the lower of two; -1 where there is no forward, or it is beyond all strikes.
+
+    A window of strikes around the spot may lie far below the forward of an expiry years ahead.
+    """
+    distance = np.abs(layout.rung_strike - forward[layout.rung_chain])
+    last = np.append(layout.first_rung[1:], len(distance)) - 1
+    width = layout.rung_strike[last] - layout.rung_strike[layout.first_rung]
+    step = width / np.maximum(last - layout.first_rung, 1)
+    reach = np.where(last > layout.first_rung, step, np.inf)[layout.rung_chain]
+    return _first_least(layout, np.where(distance <= reach, distance, np.nan))
 
 
 def _skew(layout: Layout, delta: FloatArray, rung_iv: FloatArray) -> FloatArray:

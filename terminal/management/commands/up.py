@@ -35,6 +35,8 @@ READY_SECONDS = 120.0
 GRACE_SECONDS = 14.0
 """In a rehearsal the clock is set before the processes start; they get this long to be ready."""
 MARK_EVERY_SECONDS = 5.0
+FIRST_DAY = ("--switch", "previous_close_for=all")
+"""As documented, though Dhan sends it with indices alone: a new database has no yesterday to compare interest with."""
 REPORT_CLOSE = datetime(2026, 2, 3, 15, 30, tzinfo=IST)
 
 
@@ -97,7 +99,7 @@ class Command(BaseCommand):
             data,
             web_ports=ports,
             server=os.environ.get("ASGI_SERVER", "daphne"),
-            simulator_arguments=("--rate", str(options["rate"]), "--listing", options["listing"]),
+            simulator_arguments=("--rate", str(options["rate"]), "--listing", options["listing"], *FIRST_DAY),
         )
         try:
             self._start(stack, options)

@@ -197,6 +197,14 @@ def test_the_money_is_at_the_strike_nearest_the_forward_and_at_a_tie_at_the_lowe
     assert sliced(LADDER, traded, terms(future=2_572_501)).atm_strike.tolist() == [2_575_000]
 
 
+def test_no_strike_is_at_the_money_where_the_forward_is_more_than_a_step_beyond_them():
+    traded = market(6, last_price=ladder_prices())
+
+    assert sliced(LADDER, traded, terms(future=2_585_000)).atm_strike.tolist() == [2_580_000]
+    beyond = sliced(LADDER, traded, terms(future=2_585_100))
+    assert np.isnan([beyond.atm_strike, beyond.atm_iv, beyond.straddle]).all()
+
+
 def test_straddle_and_volatility_at_the_money():
     prices = ladder_prices()
     found = sliced(LADDER, market(6, last_price=prices))
