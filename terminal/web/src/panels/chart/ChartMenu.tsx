@@ -9,6 +9,9 @@ import { notify } from '../../state/notifications'
 import { openTicket } from '../../workspace/panels'
 import type { MenuPlace } from './desk'
 
+/** An index is watched, not traded. */
+const INDICES = 'IDX_I'
+
 export interface ChartMenuProps {
   place: MenuPlace
   listing: Instrument
@@ -39,12 +42,16 @@ export function ChartMenu({ place, listing, last, onClose }: ChartMenuProps) {
       style={{ left: `${place.x}px`, top: `${place.y}px` }}
       onKeyDown={(event) => moveFocus(event, onClose)}
     >
-      <button type="button" role="menuitem" class="up" onClick={order('BUY')}>
-        Buy limit {text(place.price)}
-      </button>
-      <button type="button" role="menuitem" class="down" onClick={order('SELL')}>
-        Sell limit {text(place.price)}
-      </button>
+      {listing.segment !== INDICES && (
+        <>
+          <button type="button" role="menuitem" class="up" onClick={order('BUY')}>
+            Buy limit {text(place.price)}
+          </button>
+          <button type="button" role="menuitem" class="down" onClick={order('SELL')}>
+            Sell limit {text(place.price)}
+          </button>
+        </>
+      )}
       <button type="button" role="menuitem" onClick={act(() => void setAlert(listing, place.price, last))}>
         Alert at {text(place.price)}
       </button>

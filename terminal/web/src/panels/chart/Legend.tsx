@@ -22,7 +22,7 @@ export function Legend({ reading, interval }: { reading: Signal<Reading | null>;
       <span class={tone(points)}>
         {signed(points)} {before && points !== null ? `(${percent((points / before.close) * 100)})` : ''}
       </span>
-      <Pair name="Vol" text={short(bar.volume)} />
+      {bar.volume > 0 && <Pair name="Vol" text={short(bar.volume)} />}
       {bar.openInterest > 0 && <Pair name="OI" text={short(bar.openInterest)} />}
       {studies.map(({ title, value, pane }) => (
         <Pair key={title} name={title} text={pane === 0 ? price(Math.round(value)) : value.toFixed(1)} />
