@@ -152,8 +152,10 @@ def _partition(day: date, tier: Tier) -> str:
 def keep_from(day: date, calendar: Calendar) -> dict[Tier, date]:
     """The first trading day that each tier still keeps on a day."""
     lengths = {Tier.A: settings.CANDLE_DAYS_TIER_A, Tier.B: settings.CANDLE_DAYS_TIER_B}
-    return {tier: min(_days_back(day, length, exchange, calendar) for exchange in Exchange)
-            for tier, length in lengths.items()}  # fmt: skip
+    return {
+        tier: min(_days_back(day, length, exchange, calendar) for exchange in Exchange)
+        for tier, length in lengths.items()
+    }
 
 
 def _days_back(day: date, count: int, exchange: Exchange, calendar: Calendar) -> date:
