@@ -4,6 +4,7 @@ import { signal } from '@preact/signals'
 
 import { api } from '../api/rest'
 import type { MarketStatus, SegmentStatus } from '../api/types'
+import { serverOffset } from './store'
 
 const EVERY_MILLISECONDS = 30_000
 
@@ -59,6 +60,11 @@ export function headlines(status: MarketStatus): [name: string, segment: Segment
 
 export function exchangeNow(): number {
   return Date.now() + exchangeOffset.value
+}
+
+/** A moment of the server's clock as the exchange counts it: the same, but in a simulation. */
+export function onExchangeClock(moment: number): number {
+  return moment - serverOffset.value + exchangeOffset.value
 }
 
 /** Keep asking until the returned function is called. */

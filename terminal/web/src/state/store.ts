@@ -16,7 +16,7 @@ const HIDDEN_MILLISECONDS = 500
 export type TopicListener = (event: TopicEvent) => void
 
 export const connection = signal<ConnectionState>('ENDED')
-/** When the connection was last live, epoch milliseconds of this machine. */
+/** Since when there is a connection, or none: epoch milliseconds of this machine. */
 export const connectionSince = signal(Date.now())
 export const feeds = signal<readonly FeedPart[]>([])
 /** Add this to this machine's clock to have the server's. */
@@ -35,8 +35,9 @@ const socket = new MarketSocket(websocketUrl(), {
   message: receive,
   lost: () => apply(lost(market)),
   state: (state) => {
+    // Trying again is no news: what counts is since when there is a connection, or none.
+    if ((state === 'LIVE') !== (connection.value === 'LIVE')) connectionSince.value = Date.now()
     connection.value = state
-    connectionSince.value = Date.now()
   },
 })
 

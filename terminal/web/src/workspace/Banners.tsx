@@ -3,6 +3,7 @@
 import { useEffect, useState } from 'preact/hooks'
 
 import { age, time } from '../format/time'
+import { exchangeOffset, onExchangeClock } from '../state/marketStatus'
 import { connection, connectionSince, feeds, gaps, hurry, serverNow } from '../state/store'
 import { Button } from '../ui/Button'
 
@@ -26,7 +27,7 @@ function AwayBanner() {
   return (
     <div class="banner banner-bad" data-banner="connection">
       <strong>Not connected</strong>
-      <span>Prices and orders shown are from {time(connectionSince.value)}. Trying again by itself.</span>
+      <span>Prices and orders shown are from {time(connectionSince.value + exchangeOffset.value)}. Trying again by itself.</span>
       <span class="spring" />
       <Button small onClick={hurry}>
         Try now
@@ -57,7 +58,7 @@ function FeedBanners() {
       {bad.map((feed) => (
         <div key={feed.feed} class={feed.state === 'DOWN' ? 'banner banner-bad' : 'banner'} data-banner="feed">
           <strong>{feed.state === 'DOWN' ? 'The market feed is down' : 'The market feed is silent'}</strong>
-          <span>Its prices are old: since {time(feed.since)} ({age(serverNow() - feed.since)} ago).</span>
+          <span>Its prices are old: since {time(onExchangeClock(feed.since))} ({age(serverNow() - feed.since)} ago).</span>
         </div>
       ))}
     </>

@@ -1,6 +1,7 @@
 /** The bell: what was told since the page was opened. */
 
 import { time } from '../format/time'
+import { onExchangeClock } from '../state/marketStatus'
 import { notifications, readAll, unread, type Told } from '../state/notifications'
 import { select } from '../state/selection'
 import { Icon } from '../ui/Icon'
@@ -44,7 +45,7 @@ function Line({ told, close }: { told: Told; close: () => void }) {
         <b>{told.title}</b>
         {told.text}
       </span>
-      <small>{time(told.at)}</small>
+      <small>{time(onExchangeClock(told.at))}</small>
     </button>
   )
 }

@@ -1,6 +1,7 @@
 /** One word on the connection and the feeds, and the figures behind it. */
 
 import { age, time } from '../format/time'
+import { exchangeOffset } from '../state/marketStatus'
 import { connection, connectionSince, feeds, gaps, serverNow } from '../state/store'
 import { Popover } from '../ui/Popover'
 import { useTick } from './Banners'
@@ -45,7 +46,7 @@ function Figures() {
     <>
       <h3>Connection</h3>
       <p>
-        {connection.value === 'LIVE' ? 'Connected' : 'Not connected'} since {time(connectionSince.value)} (
+        {connection.value === 'LIVE' ? 'Connected' : 'Not connected'} since {time(connectionSince.value + exchangeOffset.value)} (
         {age(now - connectionSince.value)})
       </p>
       {feeds.value.map((feed) => (
