@@ -94,18 +94,20 @@ function LegRow({ leg, number, expiries, views, underlying }: LegRowProps) {
       >
         {leg.right === 'CALL' ? 'CE' : 'PE'}
       </Button>
-      <PriceInput
-        label="Limit price"
-        hideLabel
-        value={leg.price}
-        tick={TICK}
-        from={entryPrice(leg, contract)}
-        placeholder={`Market ${price(entryPrice(leg, contract))}`}
-        onValue={(own) => change({ price: own })}
-      />
       <Button small tone="quiet" aria-label={`Remove leg ${number}`} onClick={() => removeLeg(leg.id)}>
         ✕
       </Button>
+      <div class="leg-price">
+        <PriceInput
+          label="Limit price"
+          hideLabel
+          value={leg.price}
+          tick={TICK}
+          from={entryPrice(leg, contract)}
+          placeholder={`Market ${price(entryPrice(leg, contract))}`}
+          onValue={(own) => change({ price: own })}
+        />
+      </div>
       <p class="leg-note">
         {contract === null ? (
           <span class="down">Not listed</span>

@@ -10,6 +10,13 @@ import type { Basket, Underlying } from '../../trading/strategy'
 const QUIET_MILLISECONDS = 400
 const MOST = 200
 
+/** As `GET underlyings` has it. */
+export interface Listed extends Underlying {
+  instrument_type: string
+}
+
+const KINDS = ['OPTIDX', 'OPTFUT', 'OPTSTK']
+
 export interface Expiries {
   expiries: string[]
 }
@@ -48,9 +55,15 @@ interface MarginAnswer {
   together: { is_estimate: boolean }
 }
 
-export async function underlyings(): Promise<Underlying[]> {
-  const page = await api.get<Page<Underlying>>(withQuery('underlyings', { page_size: MOST }))
-  return page.results
+/** Indices first, then commodities, then shares: as often as they are built on. */
+export async function underlyings(): Promise<Listed[]> {
+  const found: Listed[] = []
+  for (let page = 1, more = true; more; page += 1) {
+    const answer = await api.get<Page<Listed>>(withQuery('underlyings', { page, page_size: MOST }))
+    found.push(...answer.results)
+    more = answer.next !== null
+  }
+  return found.sort((one, other) => KINDS.indexOf(one.instrument_type) - KINDS.indexOf(other.instrument_type))
 }
 
 export async function expiriesOf({ segment, underlying }: Underlying): Promise<string[]> {
