@@ -1,6 +1,6 @@
 /** One watchlist: its search to add, and its grid. Rows are chosen by pointer or arrows, moved by drag or Alt and arrows. */
 
-import type { CellFocusedEvent, CellKeyDownEvent, FullWidthCellKeyDownEvent, GridApi, RowDragEndEvent } from 'ag-grid-community'
+import type { CellClickedEvent, CellKeyDownEvent, FullWidthCellKeyDownEvent, GridApi, RowDragEndEvent } from 'ag-grid-community'
 import { useEffect, useRef, useState } from 'preact/hooks'
 
 import { sentence } from '../../api/rest'
@@ -52,25 +52,26 @@ function Rows({ id, rows }: { id: number; rows: readonly WatchRow[] }) {
   const options = {
     autoSizeStrategy: undefined,
     rowDragManaged: true,
-    onCellFocused: chooseFocused,
+    onCellClicked: ({ data }: CellClickedEvent<WatchRow>) => data && select(data.instrument),
     onCellKeyDown: (event: CellKeyDownEvent<WatchRow> | FullWidthCellKeyDownEvent<WatchRow>) => onKey(id, event),
     onRowDragEnd: (event: RowDragEndEvent<WatchRow>) => void reorder(id, shownIds(event.api)),
   }
   return <Grid label="Watchlist" columns={columns} rows={rows} rowId={(row) => row.instrument} options={options} />
 }
 
-function chooseFocused({ api, rowIndex }: CellFocusedEvent<WatchRow>): void {
-  const row = rowIndex === null ? undefined : api.getDisplayedRowAtIndex(rowIndex)?.data
-  if (row) select(row.instrument)
-}
-
-function onKey(id: number, { api, data, event }: CellKeyDownEvent<WatchRow> | FullWidthCellKeyDownEvent<WatchRow>): void {
-  if (!data || !(event instanceof KeyboardEvent)) return
-  if (event.key === 'Delete') void remove(id, data)
-  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key]
-  if (!event.altKey || !step) return
-  event.preventDefault()
-  void reorder(id, movedIds(shownIds(api), data.item.id, step))
+function onKey(id: number, event: CellKeyDownEvent<WatchRow> | FullWidthCellKeyDownEvent<WatchRow>): void {
+  const { api, data, rowIndex, event: key } = event
+  if (!data || rowIndex === null || !(key instanceof KeyboardEvent)) return
+  if (key.key === 'Delete') void remove(id, data)
+  const step = { ArrowUp: -1, ArrowDown: 1 }[key.key]
+  if (!step) return
+  if (key.altKey) {
+    key.preventDefault()
+    void reorder(id, movedIds(shownIds(api), data.item.id, step))
+  } else {
+    const next = api.getDisplayedRowAtIndex(rowIndex + step)?.data
+    if (next) select(next.instrument)
+  }
 }
 
 function shownIds(api: GridApi<WatchRow>): number[] {
