@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar, dataclass_transform
 
 from feeds.core.instrument import ExchangeSegment, InstrumentType
 from oms.core.order import EXITS, STOP_TYPES, OrderType, Role, Side, Validity
+
+Kind = TypeVar("Kind")
+
+
+@dataclass_transform(frozen_default=True)
+def record(kind: type[Kind]) -> type[Kind]:
+    """A dataclass that nobody changes. mypy holds that: refused at run time, it made an order cost five times that."""
+    return dataclass(slots=True, unsafe_hash=True)(kind)
 
 
 class Reason(StrEnum):
@@ -31,7 +40,7 @@ class Reason(StrEnum):
     UNWRITABLE = "UNWRITABLE"  # what came of it could not be kept, try after try
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EngineOrder:
     """An order as the engine holds it: what is submitted, and what `Engine.order` and `Engine.orders` give back.
 
@@ -87,7 +96,7 @@ class EngineOrder:
         return self.role in EXITS
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """What a modification changes; None leaves a thing as it is. `quantity` is the new total, fills included."""
 
@@ -99,7 +108,7 @@ class Change:
     validity: Validity | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Accepted:
     """The order is at the venue: resting, watching for its trigger, or (an exit that waits) held for its entry."""
 
@@ -108,7 +117,7 @@ class Accepted:
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Triggered:
     """A stop's price was seen; it rests at `limit_price` from now on, last in time at that price."""
 
@@ -120,7 +129,7 @@ class Triggered:
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Protected:
     """A market order got the limit that it is matched at."""
 
@@ -129,7 +138,7 @@ class Protected:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Filled:
     order_id: int
     quantity: int
@@ -139,21 +148,21 @@ class Filled:
     """From 1 within its order: with it the trade's identity."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cancelled:
     order_id: int
     reason_code: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expired:
     order_id: int
     reason_code: str
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rejected:
     order_id: int
     code: str
@@ -161,7 +170,7 @@ class Rejected:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Modified:
     """The order as it stands after a change that was asked for, or that its group's fills brought with them."""
 
@@ -178,7 +187,7 @@ class Modified:
     """Nobody asked: its entry filled further, or the other exit took some of the quantity."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModifyRefused:
     order_id: int
     code: str
@@ -186,7 +195,7 @@ class ModifyRefused:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Trailed:
     """A stop followed the price. Its limit, if it has one, moved by as much."""
 
@@ -197,7 +206,7 @@ class Trailed:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Activated:
     """An exit's entry has filled: it is at the venue from now on, for that quantity."""
 

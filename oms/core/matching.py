@@ -101,6 +101,8 @@ class Engine:
         self._immediate: list[Resting] = []
         self._is_settled = True
         self._last_priority = 0
+        self._moment: datetime | None = None
+        self._oldest_at_moment = 0
 
     # --- what is asked ---
 
@@ -121,7 +123,7 @@ class Engine:
             return
         held = self._hold(order, book, at)
         self._tell(Accepted(held.id, at, held.priority))
-        if order.is_exit and held.group is not None:
+        if held.group is not None and order.is_exit:
             self._join_late(held, held.group, at)
         if held.id in self._held and not held.waits and held.home is None:
             self._enter(held, quote, at)
@@ -215,8 +217,10 @@ class Engine:
 
     def _hold(self, order: EngineOrder, book: Book, at: datetime) -> Resting:
         held = Resting(order, book, at)
-        held.priority = order.priority or self._next_priority()
-        self._last_priority = max(self._last_priority, held.priority)
+        if order.priority:
+            self._last_priority = max(self._last_priority, order.priority)
+        else:
+            held.priority = self._next_priority()
         self._held[held.id] = held
         held.group = self._group(order)
         if held.group is not None:
@@ -256,7 +260,7 @@ class Engine:
 
     def _after_end(self, held: Resting, at: datetime) -> None:
         """An entry that ends without a fill takes the exits that waited for it along."""
-        if held.order.role is Role.ENTRY and held.group is not None and not held.filled:
+        if held.group is not None and held.order.role is Role.ENTRY and not held.filled:
             self._cancel_waiting(held.group, at)
 
     def _cancel_waiting(self, group: Group, at: datetime) -> None:
@@ -299,7 +303,7 @@ class Engine:
             if quote is None or not quote.last_price:
                 return Refusal(Reason.NO_PRICE, "There is no fresh price to protect a market order by.")
             limit = self._protection(order, quote, at)
-        if limit is not None and any(book.crossing(order.account, order.side, limit)):
+        if limit is not None and book.crossing(order.account, order.side, limit):
             return Refusal(Reason.SELF_TRADE, "It would trade with a resting order of the same account.")
         return None
 
@@ -333,8 +337,9 @@ class Engine:
         if window is None or book.opened_at is None or book.opened_at > window:
             self._settle(book, quote, at)
             return
-        self._trigger(book, quote, window, at)
-        self._trail(book, quote, window, at)
+        if book.has_conditions:
+            self._trigger(book, quote, window, at)
+            self._trail(book, quote, window, at)
         traded -= self._settle(book, quote, at)
         if traded > 0 and quote.low:
             self._fill_through(book, quote, window, traded, at)
@@ -421,12 +426,12 @@ class Engine:
 
     def _fill_from_depth(self, ladder: Ladder, levels: Levels, taken: Taken, at: datetime) -> int:
         """Displayed quantity, best price first, to our orders in price-time priority, at the displayed price."""
-        filled = 0
-        for price, displayed in levels:
+        filled, prices = 0, ladder.prices
+        for price, displayed in levels if prices else ():
             left = taken.left(price, displayed)
             while left > 0:
-                held = ladder.best()
-                if held is None or held.side.sign * ((held.limit or 0) - price) < 0:
+                held = ladder.best() if prices and prices[-1] >= ladder.direction * price else None
+                if held is None:
                     return filled
                 quantity = min(left, held.remaining)
                 taken.take(price, displayed, quantity)
@@ -454,7 +459,7 @@ class Engine:
         """What is triggered or activated was asked for to protect: a resting order of its account that it would
         meet gives way."""
         if held.limit is not None:
-            for other in list(held.book.crossing(held.order.account, held.side, held.limit)):
+            for other in held.book.crossing(held.order.account, held.side, held.limit):
                 self._cancel(other, Reason.SELF_TRADE, at)
 
     # --- groups ---
@@ -567,8 +572,11 @@ class Engine:
         return quote if quote is not None and quote.is_usable and quote.received_at >= self._oldest(at) else None
 
     def _oldest(self, at: datetime) -> int:
-        """Rows received before this (wall clock, nanoseconds) are too old to believe."""
-        return int((at.timestamp() - self._rules.wall_offset_seconds - self._rules.stale_seconds) * NANOSECONDS)
+        """Rows received before this (wall clock, nanoseconds) are too old to believe. Much is asked of one moment."""
+        if at is not self._moment:
+            seconds = at.timestamp() - self._rules.wall_offset_seconds - self._rules.stale_seconds
+            self._moment, self._oldest_at_moment = at, int(seconds * NANOSECONDS)
+        return self._oldest_at_moment
 
     # --- telling ---
 

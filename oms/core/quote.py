@@ -64,8 +64,8 @@ class Quote(NamedTuple):
 def read_quote(row: tuple[int, ...]) -> Quote:
     """A row of READING as a tuple."""
     _, _, received_at, flags, last_price, low, high = row[:7]
-    bids = [level for level in zip(row[7::4], row[8::4], strict=True) if level[0] and level[1]]
-    asks = [level for level in zip(row[9::4], row[10::4], strict=True) if level[0] and level[1]]
+    bids = [(price, quantity) for price, quantity in zip(row[7::4], row[8::4], strict=True) if price and quantity]
+    asks = [(price, quantity) for price, quantity in zip(row[9::4], row[10::4], strict=True) if price and quantity]
     return Quote(received_at, flags, last_price, low, high, bids, asks)
 
 

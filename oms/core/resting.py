@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -26,9 +25,9 @@ class Resting:
     """One order and what has become of it. `limit`: the price that it rests at; None while it has none."""
 
     __slots__ = (
-        "anchor", "book", "disclosed_quantity", "filled", "fills", "group", "home", "id", "limit", "limit_price",
-        "order", "order_type", "priority", "protection", "quantity", "side", "since", "trigger_price", "triggered",
-        "validity", "waits",
+        "account_side", "anchor", "book", "disclosed_quantity", "filled", "fills", "group", "home", "id", "is_buy",
+        "limit", "limit_price", "order", "order_type", "priority", "protection", "quantity", "side", "since",
+        "trigger_price", "triggered", "validity", "waits",
     )  # fmt: skip
 
     def __init__(self, order: EngineOrder, book: Book, since: datetime) -> None:
@@ -39,6 +38,8 @@ class Resting:
         self.disclosed_quantity, self.priority = order.disclosed_quantity, order.priority
         self.triggered, self.protection, self.anchor = order.triggered, order.protection_price, order.trailing_anchor
         self.waits = order.waits
+        self.is_buy = order.side is Side.BUY
+        self.account_side = account_side(order.account, self.is_buy)
         self.home: Ladder | None = None
         self.group: Group | None = None
         self.limit = self._limit()
@@ -78,51 +79,69 @@ class Resting:
         self.protection = self.limit = price
 
 
-Place = tuple[int, int, Resting]
-"""Signed price, minus the priority, the order: ascending, so that the first to be served is the last of a list."""
-
-
 class Ladder:
-    """Orders by price, then time. `direction`: whether the highest or the lowest price comes first."""
+    """Orders by price, then time. `direction`: whether the highest or the lowest price comes first.
 
-    __slots__ = ("_direction", "_keys", "_places")
+    `prices` are those at which any stands, times the direction and ascending: the first to be served is the last.
+    """
+
+    __slots__ = ("_levels", "_price_of", "direction", "prices")
 
     def __init__(self, direction: int) -> None:
-        self._direction = direction
-        self._places: list[Place] = []
-        self._keys: dict[int, tuple[int, int]] = {}
+        self.direction = direction
+        self.prices: list[int] = []
+        self._levels: dict[int, dict[int, Resting]] = {}
+        """By such a price the orders there by their id, the first to be served first."""
+        self._price_of: dict[int, int] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._places)
+        return bool(self.prices)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._price_of)
 
     def __contains__(self, held: Resting) -> bool:
-        return held.id in self._keys
+        return held.id in self._price_of
 
     def __iter__(self) -> Iterator[Resting]:
         """First to be served first. Change nothing meanwhile."""
-        return (place[2] for place in reversed(self._places))
+        for price in reversed(self.prices):
+            yield from self._levels[price].values()
 
     def add(self, held: Resting, price: int) -> None:
-        key = self._direction * price, -held.priority
-        self._keys[held.id] = key
-        insort(self._places, (*key, held))
+        price *= self.direction
+        level = self._levels.get(price)
+        if level is None:
+            self._levels[price] = {held.id: held}
+            insort(self.prices, price)
+        elif next(reversed(level.values())).priority < held.priority:
+            level[held.id] = held
+        else:
+            self._levels[price] = in_time([*level.values(), held])
+        self._price_of[held.id] = price
 
     def remove(self, held: Resting) -> None:
-        del self._places[bisect_left(self._places, self._keys.pop(held.id))]
+        price = self._price_of.pop(held.id)
+        level = self._levels[price]
+        del level[held.id]
+        if not level:
+            del self._levels[price]
+            del self.prices[bisect_left(self.prices, price)]
 
     def best(self) -> Resting | None:
-        return self._places[-1][2] if self._places else None
+        return next(iter(self._levels[self.prices[-1]].values())) if self.prices else None
 
     def best_price(self, empty: int) -> int:
-        return self._direction * self._places[-1][0] if self._places else empty
+        return self.direction * self.prices[-1] if self.prices else empty
 
     def reaching(self, price: int) -> list[Resting]:
         """Those at this price or before it, first to be served first."""
-        start = bisect_left(self._places, (self._direction * price,))
-        return [place[2] for place in reversed(self._places[start:])]
+        start = bisect_left(self.prices, self.direction * price)
+        return [held for level in reversed(self.prices[start:]) for held in self._levels[level].values()]
+
+
+def in_time(orders: list[Resting]) -> dict[int, Resting]:
+    return {held.id: held for held in sorted(orders, key=lambda held: held.priority)}
 
 
 class Thresholds(NamedTuple):
@@ -158,7 +177,8 @@ class Book:
         self.buy_trails, self.sell_trails = Ladder(HIGHEST_FIRST), Ladder(LOWEST_FIRST)
         self.unpriced = Ladder(LOWEST_FIRST)
         self.taken_bids, self.taken_asks = Taken(), Taken()
-        self.limits_of: Counter[int] = Counter()
+        self.limits_of: dict[int, int] = {}
+        """How many limits rest, by account and side."""
 
     def add(self, held: Resting) -> None:
         """Put an order where its type and state belong."""
@@ -167,28 +187,27 @@ class Book:
         elif held.limit is None:
             self._settle_in(held, self.unpriced, 0)
         else:
-            self._settle_in(held, self.buys if held.side is Side.BUY else self.sells, held.limit)
-            self.limits_of[_account_side(held.order.account, held.side)] += 1
+            self._settle_in(held, self.buys if held.is_buy else self.sells, held.limit)
+            self.limits_of[held.account_side] = self.limits_of.get(held.account_side, 0) + 1
 
     def remove(self, held: Resting) -> None:
-        if held.home is None:
+        home = held.home
+        if home is None:
             return
-        held.home.remove(held)
-        if held.home is self.buys or held.home is self.sells:
-            self.limits_of[_account_side(held.order.account, held.side)] -= 1
+        home.remove(held)
+        if home is self.buys or home is self.sells:
+            self.limits_of[held.account_side] -= 1
         elif held.order.trailing_jump and held in self.trails(held.side):
             self.trails(held.side).remove(held)
         held.home = None
 
-    def crossing(self, account: int, side: Side, limit: int) -> Iterator[Resting]:
-        """The account's resting orders that an order of this side and limit would meet. Change nothing meanwhile."""
-        if not self.limits_of[_account_side(account, side.opposite)]:
-            return
-        for held in self.sells if side is Side.BUY else self.buys:
-            if side.sign * (limit - (held.limit or 0)) < 0:
-                return
-            if held.order.account == account:
-                yield held
+    def crossing(self, account: int, side: Side, limit: int) -> list[Resting]:
+        """The account's resting orders that an order of this side and limit would meet."""
+        is_buy = side is Side.BUY
+        if not self.limits_of.get(account_side(account, not is_buy)):
+            return []
+        met = (self.sells if is_buy else self.buys).reaching(limit)
+        return [held for held in met if held.order.account == account]
 
     @property
     def is_open(self) -> bool:
@@ -197,7 +216,7 @@ class Book:
     @property
     def has_conditions(self) -> bool:
         """Whether anything waits for a price: stops (those that trail are among them) and market orders without one."""
-        return bool(self.unpriced or self.buy_stops or self.sell_stops)
+        return bool(self.unpriced.prices or self.buy_stops.prices or self.sell_stops.prices)
 
     @property
     def thresholds(self) -> Thresholds:
@@ -226,9 +245,9 @@ class Book:
         return self.buy_trails if side is Side.BUY else self.sell_trails
 
 
-def _account_side(account: int, side: Side) -> int:
+def account_side(account: int, is_buy: bool) -> int:
     """One number for both: a tuple with an enumeration costs a tenth of an order to hash."""
-    return 2 * account + (side is Side.BUY)
+    return 2 * account + is_buy
 
 
 def _moves_at(held: Resting) -> int:

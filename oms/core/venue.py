@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 from feeds.core.calendar import Phase
@@ -68,15 +68,16 @@ def refusal_of_change(order: EngineOrder, change: Change) -> Refusal | None:
 
 def changed(order: EngineOrder, change: Change) -> EngineOrder:
     """The order with the change. A limit given to an order that rests at its protection makes it a limit order."""
-    fields: dict[str, Any] = {name: value for name in Change.__slots__ if (value := getattr(change, name)) is not None}
+    asked = {field.name: getattr(change, field.name) for field in fields(change)}
+    values: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     is_market = order.order_type is OrderType.MARKET or order.protection_price is not None
-    if is_market and "limit_price" in fields:
-        fields.setdefault("order_type", OrderType.LIMIT)
-    if "limit_price" in fields or "order_type" in fields:
-        fields["protection_price"] = None
-    if fields.get("order_type", order.order_type) not in PRICED_TYPES:
-        fields["limit_price"] = None
-    return replace(order, **fields)
+    if is_market and "limit_price" in values:
+        values.setdefault("order_type", OrderType.LIMIT)
+    if "limit_price" in values or "order_type" in values:
+        values["protection_price"] = None
+    if values.get("order_type", order.order_type) not in PRICED_TYPES:
+        values["limit_price"] = None
+    return replace(order, **values)
 
 
 def loses_priority(before: EngineOrder, after: EngineOrder) -> bool:
