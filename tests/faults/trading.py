@@ -20,6 +20,7 @@ from redis import Redis, RedisError
 
 from terminal.children import Child
 from terminal.stack import PROJECT, SETTLED_SECONDS, Member, Stack, free_port
+from tests import prepared
 from tests.flows.server import READY_SECONDS, START, Server, answers, offset_to
 
 LOT = 65
@@ -28,13 +29,11 @@ PREPARE = """
 import django
 django.setup()
 from django.conf import settings
-from django.core.management import call_command
 from feeds.clock import exchange_today
 from feeds.importing import import_master
 from rms import ledger
 from rms.models import LedgerAccount, TradingAccount, Transfer
 from terminal import demo
-call_command("migrate", verbosity=0)
 demo.load(settings.DATA_DIR)
 import_master(day=exchange_today())
 account = TradingAccount.objects.get(name="Paper trader")
@@ -56,6 +55,7 @@ def trading(folder: Path) -> Iterator[TradingServer]:
     """A server at ten on 2026-02-03 that trades: durable, without chains, worker and beat, its failpoints in reach."""
     failpoints = folder / "failpoints"
     failpoints.mkdir(parents=True)
+    prepared.migrated(folder)
     stack = Stack(
         folder,
         offset_seconds=offset_to(START),
@@ -72,9 +72,7 @@ def trading(folder: Path) -> Iterator[TradingServer]:
         server = TradingServer(stack, failpoints)
         stack.start("simulator")
         stack.wait_until(server.simulator_answers, READY_SECONDS, "the simulator")
-        prepare = [sys.executable, "-c", PREPARE]
-        done = subprocess.run(prepare, env=stack.environment, cwd=PROJECT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        prepared.run(PREPARE, stack.environment)
         for name in ("feed", "execution", "web"):
             stack.start(name)
         stack.wait_until(lambda: answers(f"{server.bases[0]}/health/ready"), READY_SECONDS, "the web")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -23,7 +21,8 @@ from feeds import clock
 from feeds.core.instrument import ExchangeSegment
 from feeds.dhan.wire import FULL
 from terminal.listeners import sign_in
-from terminal.stack import PROJECT, Stack, free_port
+from terminal.stack import Stack, free_port
+from tests import prepared
 from tests.faults.clients_fixtures import ReturningBrowser
 
 START = datetime(2026, 2, 3, 10, 0, tzinfo=clock.IST)
@@ -40,9 +39,7 @@ PREPARE = """
 import django
 django.setup()
 from django.conf import settings
-from django.core.management import call_command
 from terminal import demo
-call_command("migrate", verbosity=0)
 demo.load(settings.DATA_DIR)
 demo.prepare_market()
 """
@@ -51,30 +48,35 @@ demo.prepare_market()
 @contextmanager
 def running(folder: Path) -> Iterator[Server]:
     """Everything that `up` starts, with two web replicas, at ten on 2026-02-03, ready to use."""
-    stack = Stack(
-        folder,
-        offset_seconds=offset_to(START),
-        web_ports=tuple(free_port() for _ in range(REPLICAS)),
-        simulator_arguments=("--rate", RATE),
-        environment={"BROWSER_CLIENTS_PER_USER": "1000", "LOGIN_RATE_PER_MINUTE": "1000"},
-        durable=False,
-    )
+    prepared.copy("morning", folder, make_morning)
+    stack = stack_at_ten(folder, web_ports=tuple(free_port() for _ in range(REPLICAS)))
     with stack.running_servers():
         server = Server(stack)
-        stack.start("simulator")
-        stack.wait_until(server.simulator_answers, READY_SECONDS, "the simulator")
-        prepare(stack)
         for name in stack.commands():
-            if name != "simulator":
-                stack.start(name)
+            stack.start(name)
         stack.wait_until(server.is_ready, READY_SECONDS, "the whole server")
         yield server
 
 
-def prepare(stack: Stack) -> None:
-    command = [sys.executable, "-c", PREPARE]
-    done = subprocess.run(command, env=stack.environment, cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def make_morning(folder: Path) -> None:
+    """The data of a demo whose morning's jobs are done."""
+    prepared.migrated(folder)
+    stack = stack_at_ten(folder)
+    with stack.running_servers():
+        stack.start("simulator")
+        stack.wait_until(Server(stack).simulator_answers, READY_SECONDS, "the simulator")
+        prepared.run(PREPARE, stack.environment)
+
+
+def stack_at_ten(folder: Path, web_ports: tuple[int, ...] = ()) -> Stack:
+    return Stack(
+        folder,
+        offset_seconds=offset_to(START),
+        web_ports=web_ports,
+        simulator_arguments=("--rate", RATE),
+        environment={"BROWSER_CLIENTS_PER_USER": "1000", "LOGIN_RATE_PER_MINUTE": "1000"},
+        durable=False,
+    )
 
 
 def offset_to(moment: datetime) -> float:
