@@ -7,6 +7,7 @@ import type { Instrument } from '../../api/types'
 import { price as text, rupees } from '../../format/price'
 import { notify } from '../../state/notifications'
 import { openTicket } from '../../workspace/panels'
+import { nameOf } from '../../trading/names'
 import type { MenuPlace } from './desk'
 
 /** An index is watched, not traded. */
@@ -75,7 +76,11 @@ async function setAlert(listing: Instrument, price: number, last: number): Promi
   const direction = price >= last ? 'ABOVE' : 'BELOW'
   try {
     await api.post('alerts', { instrument: listing.instrument, column: 'LAST_PRICE', direction, value: rupees(price) })
-    notify({ tone: 'good', title: 'Alert set', text: `${listing.symbol} ${direction.toLowerCase()} ${text(price)}` })
+    notify({
+      tone: 'good',
+      title: 'Alert set',
+      text: `${nameOf(listing, listing.instrument)} ${direction.toLowerCase()} ${text(price)}`,
+    })
   } catch (error) {
     notify({ tone: 'bad', title: 'Alert not set', text: sentence(error) })
   }

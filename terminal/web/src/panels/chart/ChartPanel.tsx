@@ -8,6 +8,7 @@ import { useAccount } from '../../state/accounts'
 import { preferences } from '../../state/session'
 import { topicSignal } from '../../state/store'
 import { Empty, ErrorNote, Loading } from '../../ui/Notes'
+import { nameOf } from '../../trading/names'
 import { followedInstrument, PinButton, useListing } from '../../workspace/following'
 import type { PanelProps } from '../../workspace/panels'
 import { ChartMenu } from './ChartMenu'
@@ -43,7 +44,7 @@ function Chart({ params, setParams, instrument, listing }: ChartProps) {
   return (
     <>
       <header class="panel-bar">
-        <h2>{listing.symbol}</h2>
+        <h2>{nameOf(listing, instrument)}</h2>
         <div class="segments" role="group" aria-label="Interval">
           {INTERVALS.map(({ id, title, name }) => (
             <button

@@ -8,6 +8,7 @@ import { paise } from '../../format/price'
 import { value } from '../../state/quote'
 import { subscribe, topicSignal } from '../../state/store'
 import type { TopicState } from '../../state/topics'
+import { nameOf } from '../../trading/names'
 import { LiveBars } from './live'
 import type { Mark } from './marks'
 import { moveOrder } from './moving'
@@ -146,7 +147,7 @@ export class ChartDesk {
 
   /** Whatever came of it, the lines then say what the order says. */
   private async move(mark: Mark, price: number): Promise<void> {
-    await moveOrder(mark, price, this.listing.symbol)
+    await moveOrder(mark, price, nameOf(this.listing, this.listing.instrument))
     this.view.setMarks(this.marks)
   }
 }

@@ -18,7 +18,7 @@ import {
 } from 'lightweight-charts'
 
 import { IST_OFFSET, type Bar } from '../../analytics/bars'
-import { price } from '../../format/price'
+import { money } from '../../format/price'
 import { markAt, snapped, type Mark } from './marks'
 import type { StudyLine } from './studies'
 import { faded, type ChartTheme } from './theme'
@@ -166,6 +166,8 @@ export class ChartView {
       priceLineVisible: false,
       lastValueVisible: study.pane === 1,
       crosshairMarkerVisible: false,
+      // wide bands must not press the candles flat
+      ...(study.pane === 0 ? { autoscaleInfoProvider: () => null } : {}),
       title: study.pane === 1 ? study.title : '',
     }
     const made = this.chart.addSeries(LineSeries, options, study.pane)
@@ -281,7 +283,7 @@ function optionsOf(theme: ChartTheme) {
     crosshair: { mode: CrosshairMode.Normal },
     rightPriceScale: { borderColor: theme.line },
     timeScale: { borderColor: theme.line, timeVisible: true, secondsVisible: false, rightOffset: 6 },
-    localization: { locale: 'en-IN', priceFormatter: (rupees: number) => price(Math.round(rupees * PAISE)) },
+    localization: { locale: 'en-IN', priceFormatter: (rupees: number) => money(Math.round(rupees * PAISE)) },
   }
 }
 

@@ -17,6 +17,7 @@ import { change, changePercent, depthOf, isStale, quoteAt, value, type Quote } f
 import { refusalSignal, serverNow, useTopic } from '../../state/store'
 import type { TopicState } from '../../state/topics'
 import { Empty, ErrorNote, Loading } from '../../ui/Notes'
+import { nameOf } from '../../trading/names'
 import { followedInstrument, PinButton, useListing } from '../../workspace/following'
 import { openTicket, type PanelProps } from '../../workspace/panels'
 import { Ladder } from './Ladder'
@@ -80,8 +81,8 @@ function Headline({ listing, quote }: { listing: Instrument; quote: Quote }) {
   const points = change(quote)
   const stale = isStale(quote)
   return (
-    <div class="headline">
-      <h2>{listing.symbol}</h2>
+    <div class="depth-headline">
+      <h2>{nameOf(listing, listing.instrument)}</h2>
       <strong
         class={`${tone(points)} ${stale ? 'stale' : ''}`}
         title={stale ? `Stale: heard ${age(serverNow() - quote.received_at)} ago` : undefined}
@@ -99,7 +100,12 @@ function LevelsChoice({ twenty, onChoose }: { twenty: boolean; onChoose: (levels
   return (
     <div class="segments" role="group" aria-label="Levels">
       {[FIVE, TWENTY].map((levels) => (
-        <button type="button" aria-pressed={twenty === (levels === TWENTY)} onClick={() => onChoose(levels)}>
+        <button
+          key={levels}
+          type="button"
+          aria-pressed={twenty === (levels === TWENTY)}
+          onClick={() => onChoose(levels)}
+        >
           {levels}
         </button>
       ))}
@@ -115,7 +121,7 @@ function Totals({ topic, ladder }: { topic: TopicState; ladder: Levels }) {
   const pressure = imbalance(buy, sell)
   const share = pressure === null ? 0.5 : (pressure + 1) / 2
   return (
-    <div class="book-totals">
+    <div class="depth-totals">
       <div class="depth-figures">
         <span class="up">{quantity(buy)}</span>
         <span title="Buyers less sellers, of all quantity on order">
