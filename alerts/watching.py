@@ -76,6 +76,7 @@ class AlertDuty:
         for decision in decisions:
             del self._undecided[decision.id]
         self._watch.stored(revisions)
+        self._keep(self._watch.decide_on_held(clock.exchange_now().timestamp(), settings.ALERT_QUIET_SECONDS))
         self.counters["fired"] += sum(decision.fires for decision in decisions)
         if len(revisions) < len(decisions):
             self._version = None

@@ -81,13 +81,17 @@ class Watch:
 
     def __init__(self) -> None:
         self.rows = np.empty(0, WATCHED)
+        self._held: dict[int, Ticks] = {}  # by id: what came meanwhile for who waits to be stored, as one tick
 
     def load(self, rows: NDArray[np.void], undecided: Collection[int] = ()) -> None:
         """Watch these from now on; those whose ids are `undecided` go on as they are here, if they are the same."""
         before = {(int(row["id"]), int(row["revision"])): row for row in self.rows}
         loaded = rows[np.argsort(rows["code"], kind="stable")]
+        held, self._held = self._held, {}
         for row in loaded:
             known = before.get((int(row["id"]), int(row["revision"])))
+            if known is not None and int(row["id"]) in held:
+                self._held[int(row["id"])] = held[int(row["id"])]
             row["fresh"] = known is None or known["fresh"]
             if known is not None and int(row["id"]) in undecided:
                 for name in ("armed", "busy", "quiet_until"):
@@ -101,14 +105,22 @@ class Watch:
 
     def decide(self, ticks: Ticks, now: float, quiet_seconds: float) -> list[Decision]:
         """What a batch comes to: its low and high count, not only its last price."""
-        return self._decide(ticks, ~self.rows["busy"], now, quiet_seconds)
+        return self._decide(ticks, np.ones(len(self.rows), np.bool_), now, quiet_seconds)
 
     def decide_on_last(self, ticks: Ticks, now: float, quiet_seconds: float, only_fresh: bool) -> list[Decision]:
         """The same of stored rows: their low and high are of a batch that was judged before, and count no more."""
         last = ticks.copy()
         last["low"] = last["high"] = 0
-        among = ~self.rows["busy"]
-        return self._decide(last, among & self.rows["fresh"] if only_fresh else among, now, quiet_seconds)
+        among = self.rows["fresh"] if only_fresh else np.ones(len(self.rows), np.bool_)
+        return self._decide(last, among, now, quiet_seconds)
+
+    def decide_on_held(self, now: float, quiet_seconds: float) -> list[Decision]:
+        """The same of what came while decisions were being stored: no touch of that time is lost either."""
+        which = [place for place in np.flatnonzero(~self.rows["busy"]) if int(self.rows["id"][place]) in self._held]
+        if not which:
+            return []
+        ticks = np.concatenate([self._held.pop(int(self.rows["id"][place])) for place in which])
+        return self._judge(np.array(which, np.intp), ticks, now, quiet_seconds)
 
     def stored(self, revisions: Mapping[int, int]) -> None:
         """These are stored under these revisions. What else was decided waits for the next `load`."""
@@ -123,10 +135,17 @@ class Watch:
             return []
         ticks = ticks[np.argsort(ticks["code"])]
         places = np.minimum(np.searchsorted(ticks["code"], self.rows["code"]), len(ticks) - 1)
-        which = np.flatnonzero(among & (ticks["code"][places] == self.rows["code"]))
+        is_meant = among & (ticks["code"][places] == self.rows["code"])
+        for place in np.flatnonzero(is_meant & self.rows["busy"]):
+            self._hold(int(self.rows["id"][place]), ticks[places[place] : places[place] + 1])
+        which = np.flatnonzero(is_meant & ~self.rows["busy"])
         if not len(which):
             return []
         return self._judge(which, ticks[places[which]], now, quiet_seconds)
+
+    def _hold(self, identity: int, tick: Ticks) -> None:
+        before = self._held.get(identity)
+        self._held[identity] = tick.copy() if before is None else joined(before, tick)
 
     def _judge(self, which: NDArray[np.intp], ticks: Ticks, now: float, quiet_seconds: float) -> list[Decision]:
         rows = self.rows[which]
@@ -148,6 +167,15 @@ class Watch:
             )
             for at in np.flatnonzero(changed)
         ]  # fmt: skip
+
+
+def joined(first: Ticks, then: Ticks) -> Ticks:
+    """Two ticks of one instrument as one: the later values, and the lowest and highest price of both."""
+    tick = then.copy()
+    lows = [np.where(each["low"] > 0, each["low"], each["last_price"]) for each in (first, then)]
+    highs = [np.maximum(each["high"], each["last_price"]) for each in (first, then)]
+    tick["low"], tick["high"] = np.minimum(*lows), np.maximum(*highs)
+    return tick
 
 
 def crossings(read: Reading, armed: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -84,10 +84,30 @@ def test_what_it_decided_waits_until_that_is_stored() -> None:
     watch = watching(alert(100))
     assert [decision.fires for decision in watch.decide(tick(101), NOW, 0.0)] == [True]
     assert watch.decide(tick(99), NOW, 0.0) == []
-    assert watch.decide(tick(101), NOW, 0.0) == []
+    assert watch.decide_on_held(NOW, 0.0) == []
     watch.stored({1: 2})
-    (decision,) = watch.decide(tick(99), NOW, 0.0)
+    (decision,) = watch.decide_on_held(NOW, 0.0)
     assert (decision.fires, decision.armed, decision.revision) == (False, True, 2)
+
+
+def test_a_touch_while_a_decision_is_being_stored_is_told_after_it() -> None:
+    watch = watching(alert(100))
+    watch.decide(tick(101), NOW, 0.0)
+    for price in (99, 98, 104, 102):
+        assert watch.decide(tick(price), NOW, 0.0) == []
+    watch.stored({1: 2})
+    (decision,) = watch.decide_on_held(NOW, 0.0)
+    assert (decision.fires, decision.armed, decision.reached, decision.last_price) == (True, False, 104, 102)
+    watch.stored({1: 3})
+    assert watch.decide_on_held(NOW, 0.0) == []
+
+
+def test_what_was_held_for_an_alert_that_its_owner_changed_is_forgotten() -> None:
+    watch = watching(alert(100))
+    watch.decide(tick(101), NOW, 0.0)
+    watch.decide(tick(99), NOW, 0.0)
+    watch.load(alert(90, revision=7))
+    assert watch.decide_on_held(NOW, 0.0) == []
 
 
 def test_a_price_that_dances_around_the_level_is_told_once_in_a_while() -> None:
