@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import numpy as np
+import orjson
 import pytest
 from django.contrib.auth.models import User
 from redis import Redis
@@ -17,6 +18,8 @@ from feeds.core.tick import TICK, TickFlag
 from feeds.importing import import_lines
 from feeds.interest import Source, declare_interest
 from feeds.models import ChainDefinition, ChainState, DhanAccount
+from feeds.serializers import AnalyticsSerializer
+from feeds.volatility import CHAIN_ANALYTICS
 from tests.feeds.market_rows import TODAY, index, master, option, share
 from tests.watchlists.conftest import FAR, NEAR, account, at, morning, options_of
 
@@ -151,3 +154,33 @@ def test_the_market_status_is_of_exchange_time(client: APIClient) -> None:
     assert answer["exchange_time"].startswith("2026-02-03T10:00")
     assert answer["exchange_time"].endswith("+05:30")
     assert (phases["NSE_FNO"], phases["MCX_COMM"], answer["master_date"]) == ("CONTINUOUS", "CONTINUOUS", "2026-02-03")
+
+
+def test_underlyings_are_what_has_options_with_lot_size_and_next_expiry(client: APIClient) -> None:
+    answer = client.get("/api/v2/underlyings").json()
+    assert (answer["count"], answer["next"]) == (2, None)
+    nifty, reliance = answer["results"]
+    assert nifty == {
+        "segment": "NSE_FNO", "underlying": "NIFTY", "instrument_type": "OPTIDX", "lot_size": 65, "multiplier": 1,
+        "next_expiry": "2026-02-10",
+    }  # fmt: skip
+    assert (reliance["underlying"], reliance["instrument_type"]) == ("RELIANCE", "OPTSTK")
+
+
+def test_expiries_of_an_underlying_and_of_none(client: APIClient) -> None:
+    path = "/api/v2/expiries"
+    found = client.get(f"{path}?segment=NSE_FNO&underlying=nifty").json()
+    assert found == {"segment": "NSE_FNO", "underlying": "NIFTY", "expiries": ["2026-02-10"]}
+    assert client.get(f"{path}?segment=BSE_FNO&underlying=NIFTY").status_code == 404
+    assert set(client.get(path).json()["details"]) == {"segment", "underlying"}
+
+
+def test_a_chain_has_what_was_computed_of_it_last(client: APIClient, redis: Redis) -> None:
+    path, figures = "/api/v2/chains/NSE_FNO/NIFTY/2026-02-10", dict.fromkeys(AnalyticsSerializer().fields)
+    assert client.get(path).json()["analytics"] is None
+    prices = {"forward": 2_610_040, "first_strike": 2_560_000, "last_strike": 2_660_000}
+    rows = {"columns": ["iv", "iv_reason"], "instruments": ["NSE_FNO.10000"], "rows": [[12.4, None]]}
+    redis.hset(CHAIN_ANALYTICS, "chain.NSE_FNO.NIFTY.2026-02-10", orjson.dumps({**figures, **prices, **rows}))
+    told = client.get(path).json()["analytics"]
+    assert (told["forward"], told["straddle"], told["first_strike"]) == ("26100.40", None, "25600.00")
+    assert told["rows"] == [[12.4, None]]
