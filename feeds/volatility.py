@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.db.models import Count, Max, Min
 
 from feeds import clock
@@ -23,9 +22,7 @@ from feeds.topics import ChainName
 
 CHAIN_ANALYTICS = "analytics.chain"
 """The hash of each chain's last figures, by topic."""
-TENOR = timedelta(days=30)
-CALENDAR_DAYS_PER_TRADING_DAY = 1.6
-"""Generous: 365 calendar days hold about 247 trading days."""
+TENOR, YEAR = timedelta(days=30), timedelta(days=365)
 
 Underlying = tuple[ExchangeSegment, str]
 Body = dict[str, Any]
@@ -52,9 +49,8 @@ def tenor_expiry(expiries: Iterable[date], day: date) -> date:
 
 
 def ranges(today: date) -> dict[Underlying, Range]:
-    """By underlying, of the year before today (`IV_RANK_DAYS` trading days)."""
-    first = today - timedelta(days=settings.IV_RANK_DAYS * CALENDAR_DAYS_PER_TRADING_DAY)
-    rows = DailyVolatility.objects.filter(day__gte=first, day__lt=today).order_by()
+    """By underlying, of the year before today."""
+    rows = DailyVolatility.objects.filter(day__gte=today - YEAR, day__lt=today).order_by()
     columns = rows.values_list("segment", "underlying_symbol").annotate(
         Min("volatility"), Max("volatility"), Count("pk")
     )
