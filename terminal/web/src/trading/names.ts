@@ -10,7 +10,12 @@ export function nameOf(listing: Instrument | undefined, key: InstrumentKey): str
   if (listing === undefined) return key
   const { expiry, strike, option_type: right, underlying_symbol: underlying, symbol } = listing
   if (expiry === null) return symbol
-  const day = DAY.format(new Date(`${expiry}T00:00:00Z`)).replace('Sept', 'Sep')
+  const day = shortDay(expiry)
   if (right === null || strike === null) return `${underlying} ${day} FUT`
   return `${underlying} ${day} ${strike.replace(/\.00$/, '')} ${RIGHTS[right]}`
+}
+
+/** 2026-02-10 -> 10 Feb 26 */
+export function shortDay(iso: string): string {
+  return DAY.format(new Date(`${iso}T00:00:00Z`)).replace('Sept', 'Sep')
 }

@@ -67,7 +67,10 @@ describe('other shapes', () => {
   })
 
   it('a calendar is worth most at its strike, and its loss is about what it cost', () => {
-    const calendar = [option('SELL', 'CALL', 26000, 172), option('BUY', 'CALL', 26000, 350, { years: 5 * WEEK })]
+    const calendar = [
+      option('SELL', 'CALL', 26000, 172),
+      option('BUY', 'CALL', 26000, 350, { years: 5 * WEEK, basis: 1.002 }),
+    ]
     const [low, high] = breakevens(calendar, 26000, RATE)
     expect(low).toBeLessThan(26000)
     expect(high).toBeGreaterThan(26000)

@@ -150,10 +150,12 @@ function legGreeks(leg: Leg, forward: number, rate: number): Greeks | null {
   return optionGreeks({ right: leg.kind, forward: forward * leg.basis, strike, years, rate, volatility })
 }
 
-/** Units that gain with every rupee far above all strikes: what makes a profit or a loss unlimited. */
+/**
+ * Units that gain with every rupee far above all strikes: what makes a profit or a loss unlimited. Bases are left out:
+ * a calendar's two forwards drift apart on a far axis, and that is no profit.
+ */
 function upwardUnits(legs: readonly Leg[]): number {
-  const upward = legs.filter((leg) => leg.kind !== 'PUT').reduce((sum, leg) => sum + signedUnits(leg) * leg.basis, 0)
-  return Math.abs(upward) < NOTHING ? 0 : upward
+  return legs.filter((leg) => leg.kind !== 'PUT').reduce((sum, leg) => sum + signedUnits(leg), 0)
 }
 
 function strikesOf(legs: readonly Leg[]): number[] {

@@ -1,9 +1,9 @@
 /** The legs of the strategy, each changed where it stands. */
 
 import { percent, price } from '../../format/price'
-import { date } from '../../format/time'
 import { addToStrategy, changeLeg, MOST_LEGS, removeLeg } from '../../trading/building'
 import { CountInput } from '../../trading/CountInput'
+import { shortDay } from '../../trading/names'
 import { PriceInput } from '../../trading/PriceInput'
 import {
   contractFor,
@@ -77,7 +77,7 @@ function LegRow({ leg, number, expiries, views, underlying }: LegRowProps) {
         label="Expiry"
         hideLabel
         value={leg.expiry}
-        options={expiries.map((each) => [each, date(each)] as const)}
+        options={expiries.map((each) => [each, shortDay(each)] as const)}
         onValue={(expiry) => change({ expiry })}
       />
       <Select
