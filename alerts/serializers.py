@@ -13,6 +13,7 @@ from alerts.models import NOTE_LENGTH, Alert, Firing
 from feeds.core.price import MAXIMUM_PAISE, PAISE_PER_RUPEE, rupees_text
 from feeds.serializers import KeyField
 
+DIRECTIONS = [direction.name for direction in Direction]
 COUNTS = frozenset({Column.OPEN_INTEREST, Column.VOLUME})
 LARGEST_COUNT = 10**15
 LARGEST_PERCENT = 10_000 * PAISE_PER_RUPEE

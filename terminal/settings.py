@@ -359,6 +359,11 @@ SPECTACULAR_SETTINGS = {
         "ProductEnum": "rms.serializers.PRODUCTS",
         "SourceEnum": "oms.serializers.ALL_SOURCES",
         "CallerEnum": "oms.serializers.SOURCES",
+        "OrderTypeEnum": "oms.serializers.ORDER_TYPES",
+        "ValidityEnum": "oms.serializers.VALIDITIES",
+        "OrderStatusEnum": "oms.serializers.STATUSES",
+        "AlertDirectionEnum": "alerts.serializers.DIRECTIONS",
+        "AlertStatusEnum": "alerts.models.Alert.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
