@@ -46,10 +46,10 @@ demo.prepare_market()
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """Everything that `up` starts, with two web replicas, at ten on 2026-02-03, ready to use."""
+def running(folder: Path, *, replicas: int = REPLICAS, rate: str = RATE) -> Iterator[Server]:
+    """Everything that `up` starts, with web replicas, at ten on 2026-02-03, ready to use."""
     prepared.copy("morning", folder, make_morning)
-    stack = stack_at_ten(folder, web_ports=tuple(free_port() for _ in range(REPLICAS)))
+    stack = stack_at_ten(folder, web_ports=tuple(free_port() for _ in range(replicas)), rate=rate)
     with stack.running_servers():
         server = Server(stack)
         for name in stack.commands():
@@ -68,12 +68,12 @@ def make_morning(folder: Path) -> None:
         prepared.run(PREPARE, stack.environment)
 
 
-def stack_at_ten(folder: Path, web_ports: tuple[int, ...] = ()) -> Stack:
+def stack_at_ten(folder: Path, web_ports: tuple[int, ...] = (), rate: str = RATE) -> Stack:
     return Stack(
         folder,
         offset_seconds=offset_to(START),
         web_ports=web_ports,
-        simulator_arguments=("--rate", RATE),
+        simulator_arguments=("--rate", rate),
         environment={"BROWSER_CLIENTS_PER_USER": "1000", "LOGIN_RATE_PER_MINUTE": "1000"},
         durable=False,
     )
