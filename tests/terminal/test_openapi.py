@@ -19,7 +19,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 def test_every_operation_has_a_name_a_summary_and_the_error_shape(schema: dict) -> None:
     operations = [each for path in schema["paths"].values() for each in path.values()]
-    assert len(operations) == 65
+    assert len(operations) == 79
     for operation in operations:
         assert operation["summary"], operation
         content = operation["responses"]["429"]["content"]["application/json"]
