@@ -1,6 +1,6 @@
 /** One of a few, side by side: radio buttons that look like one switch. */
 
-import { useId } from 'preact/hooks'
+import { useUniqueId } from '../ui/uniqueId'
 
 interface ChoiceProps<Word extends string> {
   label: string
@@ -19,7 +19,7 @@ export function Choice<Word extends string>({
   disabled,
   class: more,
 }: ChoiceProps<Word>) {
-  const name = useId()
+  const name = useUniqueId()
   return (
     <fieldset class={more ? `choice ${more}` : 'choice'} disabled={disabled}>
       <legend class="unseen">{label}</legend>

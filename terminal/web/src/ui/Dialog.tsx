@@ -1,7 +1,8 @@
 /** A modal dialog on the browser's own element: focus is kept inside, Esc closes, focus returns. */
 
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
+import { useUniqueId } from './uniqueId'
 
 export interface DialogProps {
   title: string
@@ -14,7 +15,7 @@ export interface DialogProps {
 
 export function Dialog({ title, onClose, children, actions, wide }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
-  const heading = useId()
+  const heading = useUniqueId()
   useEffect(() => {
     element.current?.showModal()
   }, [])

@@ -1,7 +1,7 @@
 /** A labelled control with its hint and its mistake, joined for screen readers. */
 
 import type { ComponentChildren, InputHTMLAttributes, Ref } from 'preact'
-import { useId } from 'preact/hooks'
+import { useUniqueId } from './uniqueId'
 
 interface Frame {
   label: string
@@ -36,7 +36,7 @@ export interface FieldProps extends Frame, Control<HTMLInputElement> {
 }
 
 export function Field({ label, hint, error, hideLabel, onValue, inputRef, ...input }: FieldProps) {
-  const id = useId()
+  const id = useUniqueId()
   return (
     <FieldFrame id={id} label={label} hint={hint} error={error} hideLabel={hideLabel}>
       <input
@@ -58,7 +58,7 @@ export interface SelectProps extends Frame, Control<HTMLSelectElement> {
 }
 
 export function Select({ label, hint, error, hideLabel, options, onValue, inputRef, ...select }: SelectProps) {
-  const id = useId()
+  const id = useUniqueId()
   return (
     <FieldFrame id={id} label={label} hint={hint} error={error} hideLabel={hideLabel}>
       <select

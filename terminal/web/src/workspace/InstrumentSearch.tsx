@@ -1,12 +1,13 @@
 /** Search by words: "nifty 26000 ce", "reliance", "crude fut". A combobox by the ARIA pattern: arrows, Enter, Esc. */
 
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 
 import { api, sentence, withQuery } from '../api/rest'
 import type { Instrument, Page } from '../api/types'
 import { date } from '../format/time'
 import { remember } from '../state/selection'
 import { segmentWord } from '../state/marketStatus'
+import { useUniqueId } from '../ui/uniqueId'
 
 const PAUSE_MILLISECONDS = 120
 /** Between two letters of a quick typist. */
@@ -30,7 +31,7 @@ export function InstrumentSearch({ label, placeholder, id, onChoose, autofocus }
   const [open, setOpen] = useState(false)
   const [place, setPlace] = useState(0)
   const found = useFound(words)
-  const list = useId()
+  const list = useUniqueId()
   const input = useRef<HTMLInputElement>(null)
   const results = found.state === 'found' ? found.results : []
 

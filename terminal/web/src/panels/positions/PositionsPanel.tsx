@@ -12,6 +12,7 @@ import { useInstruments } from '../../trading/instruments'
 import { accountQuote, markOf } from '../../trading/LastPrice'
 import { Gain } from '../../trading/pieces'
 import { profitOf, totalOf } from '../../trading/positions'
+import { PRODUCT_WORDS, said } from '../../trading/words'
 import { Button } from '../../ui/Button'
 import { confirm } from '../../ui/Confirm'
 import { Empty, ErrorNote } from '../../ui/Notes'
@@ -130,7 +131,7 @@ async function exitPositions(
   const closed = all.filter((position) => position.quantity !== 0 && instruments.includes(position.instrument))
   const names = closed.map((position) => {
     const symbol = nameOf(listings.get(position.instrument), position.instrument)
-    return `${signed(position.quantity * 100).replace(/\.00$/, '')} ${symbol} (${position.product})`
+    return `${signed(position.quantity * 100).replace(/\.00$/, '')} ${symbol} (${said(PRODUCT_WORDS, position.product)})`
   })
   const agreed = await confirm({
     title: closed.length === 1 ? 'Exit this position?' : `Exit ${closed.length} positions?`,

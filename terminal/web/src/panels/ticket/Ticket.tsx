@@ -96,13 +96,13 @@ export function Ticket({ request, listing, terms }: TicketProps) {
           available={funds && funds.available - funds.floor}
           bindsMargin={bindsMargin}
         />
-        {sending.refusal && (
-          <div class="ticket-refusal" role="alert">
-            <p>{sending.refusal.text}</p>
-            {sending.refusal.code && <code>{sending.refusal.code}</code>}
-          </div>
-        )}
       </div>
+      {sending.refusal && (
+        <div class="ticket-refusal" role="alert">
+          <p>{sending.refusal.text}</p>
+          {sending.refusal.code && <code>{sending.refusal.code}</code>}
+        </div>
+      )}
       <div class="ticket-actions">
         <Button tone={draft.side === 'BUY' ? 'buy' : 'sell'} type="submit" busy={sending.busy} disabled={!isWhole}>
           {SIDE_WORDS[draft.side]} {quantityText(draft, listing)}
