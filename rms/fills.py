@@ -94,8 +94,7 @@ def record_fills(fills: Sequence[Fill], market: Market) -> list[FillEffect]:
     touched = {_group(fill, market): fill.trading_date for fill in fresh}
     for account_id, used in _recompute(touched, market).items():
         changes[account_id].used = used
-    ledger.change_funds(changes)
-    _record_positions(fresh, positions)
+    ledger.change_funds(changes, also=_position_facts(fresh, positions))
     return [_effect(fill, effects.pop(fill.reference, None)) for fill in fills]
 
 
@@ -237,15 +236,13 @@ def _write(statement: str, rows: Sequence[Sequence[object]]) -> None:
         cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
 
 
-def _record_positions(fills: Sequence[Fill], positions: dict[PositionKey, Position]) -> None:
+def _position_facts(fills: Sequence[Fill], positions: Mapping[PositionKey, Position]) -> list[facts.NewFact]:
     """One fact for each position that changed, as it is now."""
     multipliers = {_key(fill): fill.multiplier for fill in fills}
-    facts.record_many(
-        [
-            (key.account_id, facts.POSITION, facts.position_body(positions[key], multiplier))
-            for key, multiplier in multipliers.items()
-        ]
-    )
+    return [
+        (key.account_id, facts.POSITION, facts.position_body(positions[key], multiplier))
+        for key, multiplier in multipliers.items()
+    ]
 
 
 # --- money --------------------------------------------------------------------------------------

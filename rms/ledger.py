@@ -200,8 +200,11 @@ RETURNING funds.account_id, funds.cash, funds.held_margin, funds.used_margin, fu
 """Bound: not at all when it would leave less than the floor. Otherwise it happens, and says what it is now."""
 
 
-def change_funds(changes: Mapping[int, FundsChange], *, bound: bool = False) -> dict[int, Funds]:
+def change_funds(
+    changes: Mapping[int, FundsChange], *, bound: bool = False, also: Sequence[facts.NewFact] = ()
+) -> dict[int, Funds]:
     """Apply the changes in one conditional UPDATE and record FUNDS facts, and an ALERT where a deficit began or ended.
+    `also` are facts to be told behind them.
 
     Returns the rows as they are now; with `bound`, an account that would fall below its floor is missing and unchanged.
     """
@@ -219,7 +222,8 @@ def change_funds(changes: Mapping[int, FundsChange], *, bound: bool = False) -> 
         rows = cursor.fetchall()
     columns = ("account_id", "cash", "held_margin", "used_margin", "floor", "deficit", "fact_offset")
     changed = {row[0]: Funds(**dict(zip(columns, row, strict=False))) for row in rows}
-    last = facts.record_many([fact for row in rows for fact in _facts(changed[row[0]], was_deficit=row[-1])])
+    own = [fact for row in rows for fact in _facts(changed[row[0]], was_deficit=row[-1])]
+    last = facts.record_many([*own, *also])
     for account_id, offset in last.items():
         changed[account_id].fact_offset = offset
     return changed

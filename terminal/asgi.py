@@ -7,7 +7,7 @@ import os
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "terminal.settings")
-os.environ.setdefault("DATABASE_POOL_SIZE", "28")  # a request is a thread: without a pool each would connect anew
+os.environ.setdefault("DATABASE_POOL_SIZE", "36")  # a request is a thread: without a pool each would connect anew
 django.setup()  # before anything that uses its models is imported
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402

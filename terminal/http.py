@@ -25,7 +25,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-THREADS = 24
+THREADS = 32
 """With the four of the websockets' database work as many as a web process has connections (DATABASE_POOL_SIZE)."""
 
 

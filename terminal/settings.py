@@ -482,6 +482,8 @@ ALERT_QUIET_SECONDS = env_number("ALERT_QUIET_SECONDS", 5.0)
 
 # --- trading ----------------------------------------------------------------------------------------
 
+ORDER_INTAKE_SECONDS = env_number("ORDER_INTAKE_SECONDS", 0.01)
+"""From one transaction of a web process's order intake to the next: what comes meanwhile shares it. 0: never wait."""
 EXECUTION_SWEEP_SECONDS = timer("EXECUTION_SWEEP_SECONDS", 0.5)
 """How often the execution process looks for what the bell did not tell."""
 EXECUTION_STEP_SECONDS = env_number("EXECUTION_STEP_SECONDS", 0.025)

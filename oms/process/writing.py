@@ -13,7 +13,7 @@ from django.db import transaction
 from feeds.clock import IST
 from oms import facts, failpoints
 from oms.bulk import TRADE_COLUMNS, insert_rows
-from oms.changes import Change, change, hold_reference, lock_orders, record_facts, save_changes
+from oms.changes import Change, change, hold_reference, lock_orders, save_changes
 from oms.core.engine_events import (
     Accepted,
     Activated,
@@ -94,8 +94,7 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
     if page.trades:  # before the orders, whose ends void what a fill has not posted
         money.record_fills(fills_of(page, _held(page.unfilled)), market)
         insert_rows(page.trades, TRADE_COLUMNS)
-    save_changes(page.changes)
-    record_facts([(trade.account_id, facts.TRADE, facts.trade_body(trade)) for trade in page.trades])
+    save_changes(page.changes, also=[(each.account_id, facts.TRADE, facts.trade_body(each)) for each in page.trades])
     failpoints.reach("before_commit")
     ended = frozenset(pk for pk, order in page.orders.items() if order.status in TERMINAL)
     return Written(len(page.trades), ended, frozenset(page.cut))
