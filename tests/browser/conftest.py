@@ -51,7 +51,8 @@ def page_is_built() -> None:
 
 
 @pytest.fixture(scope="module")
-def server(chromium: Browser, page_is_built: None) -> Iterator[Server]:  # noqa: ARG001 nothing starts without them
+def server(chromium: Browser, page_is_built: None) -> Iterator[Server]:
+    """Nothing starts where no browser or no page is."""
     with temporary_data("bt-web-") as folder, running(Path(folder), replicas=1, rate=RATE) as server:
         yield server
 
@@ -59,5 +60,11 @@ def server(chromium: Browser, page_is_built: None) -> Iterator[Server]:  # noqa:
 @pytest.fixture(scope="module")
 def trader(chromium: Browser, server: Server) -> Iterator[Terminal]:
     """The trader's page; who looks at it looks after the server's processes too."""
+    with Terminal.opened(chromium, server) as terminal:
+        yield terminal
+
+
+@pytest.fixture(scope="module")
+def operator(chromium: Browser, server: Server) -> Iterator[Terminal]:
     with Terminal.opened(chromium, server) as terminal:
         yield terminal

@@ -67,6 +67,14 @@ class Terminal:
         """A notification that says so."""
         return self.page.get_by_role("log", name="Notifications").get_by_text(text)
 
+    @contextmanager
+    def another_page(self, path: str) -> Iterator[Page]:
+        """Beside the first, for the same user."""
+        page = self.page.context.new_page()
+        page.goto(path)
+        yield page
+        page.close()
+
     # --- waiting
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = SEEN_SECONDS) -> float:

@@ -1,4 +1,4 @@
-"""A trader's day in a real browser on a whole server, then an operator's change: each test goes on where the last ended.
+"""A trader's day in a real browser on a whole server, then an operator's change: each test goes on from the last.
 
 The simulator's market; what an order needs to fill at a known price is scripted, everything else walks by itself.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.terminal import SEEN_SECONDS, Terminal
 from tests.flows.desk import LOT, OPTIONS
@@ -156,3 +156,27 @@ def test_a_trader_signs_out(trader: Terminal):
 
 
 # --- the operator ---------------------------------------------------------------------------------
+
+
+NUMBERS = {"Weekly": 0, "Monthly": 1, "Quarterly": 0, "Half yearly": 0, "Strikes": 5, "Position": 20}
+
+
+def test_an_operator_adds_a_chain_and_sees_the_capacity_change(operator: Terminal):
+    operator.sign_in("operator")
+    operator.page.goto("/admin/")
+    tier_b = operator.page.locator("#ops-accounts dl div").filter(has_text="Tier B").locator("dd")
+    expect(tier_b).to_have_text("2,272")
+    with operator.another_page("/admin/feeds/chaindefinition/add/") as editor:
+        editor.get_by_label("Underlying symbol").fill("SBIN")
+        editor.get_by_label("Segment").select_option(label="NSE_FNO")
+        editor.get_by_label("Account").select_option(label="demo")
+        for label, number in NUMBERS.items():
+            editor.get_by_label(label, exact=False).first.fill(str(number))
+        editor.get_by_label("Sides").select_option(label="Call and put")
+        effect = editor.locator("#chain-effect")
+        expect(effect).to_contain_text("+10")
+        expect(editor.locator("#chain-numbers")).to_contain_text("2,282")
+        editor.get_by_label("Reason").fill("Asked for by the desk")
+        editor.get_by_role("button", name="Save", exact=True).click()
+        expect(editor.get_by_role("main")).to_contain_text("was added successfully")
+    operator.until(lambda: tier_b.inner_text() == "2,282", "the page to show the capacity as it is now")
