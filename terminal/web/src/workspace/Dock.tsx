@@ -2,7 +2,6 @@
 
 import {
   createDockview,
-
   type DockviewPanelApi,
   type GroupPanelPartInitParameters,
   type IContentRenderer,
@@ -14,6 +13,7 @@ import { styleNonce } from '../ui/nonce'
 import { Empty, ErrorNote } from '../ui/Notes'
 import { open, restore } from './layout'
 import { panelDefinition, setDock, type PanelParams } from './panels'
+import { PanelTab } from './tab'
 
 const THEME = { name: 'terminal', className: 'dockview-theme-terminal' }
 
@@ -26,6 +26,8 @@ export function DockHost() {
     const dock = createDockview(host, {
       theme: THEME,
       createComponent: ({ name }) => new PanelPart(name),
+      createTabComponent: () => new PanelTab(),
+      defaultTabComponent: 'tab',
       createWatermarkComponent: watermark,
       disableFloatingGroups: true,
       ...(nonce ? { nonce } : {}),

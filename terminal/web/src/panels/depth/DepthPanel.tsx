@@ -60,7 +60,7 @@ function Depth({ instrument, params, setParams }: PanelProps & { instrument: Ins
         <p class="depth-note">Twenty levels are not fed now; these are five.</p>
       )}
       {!hasDepth && <p class="depth-note">An index is not traded itself: it has no depth.</p>}
-      <div class={isStale(quote) ? 'depth-body stale' : 'depth-body'}>
+      <div class={isStale(quote) ? 'depth-body stale' : 'depth-body'} role="region" aria-label="Depth and day" tabIndex={0}>
         {hasDepth && (
           <>
             <Ladder
@@ -129,9 +129,7 @@ function Totals({ topic, ladder }: { topic: TopicState; ladder: Levels }) {
         </span>
         <span class="down">{quantity(sell)}</span>
       </div>
-      <div class="depth-pressure" aria-hidden="true">
-        <i style={{ transform: `scaleX(${share.toFixed(3)})` }} />
-      </div>
+      <div class="depth-pressure" aria-hidden="true" style={{ backgroundSize: `${Math.round(share * 100)}% 100%` }} />
       <div class="depth-figures dim">
         <span>Total buy</span>
         <span>Spread {price(spreadOf(ladder))}</span>
