@@ -35,7 +35,8 @@ SETTLE_SECONDS = 10
 WIDTH, HEIGHT = 1600, 1000
 PASSWORD = "bench-of-the-browser"
 FIRST_PRICE = """
-() => new Promise((resolve) => {
+() => new Promise((resolve, reject) => {
+  setTimeout(() => reject(new Error('no price within a minute')), 60000)
   const look = () => {
     const price = document.querySelector('.chain-cell.last b')
     if (price && /[0-9]/.test(price.textContent)) resolve(performance.now())

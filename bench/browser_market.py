@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from feeds import bus, clock
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType, OptionType
 from feeds.core.tick import TICK
-from feeds.topics import values_changed
 
 STRIKES = 42
 SHARES = 150
@@ -114,6 +113,8 @@ class Market:
 
 async def feed() -> None:
     """Publish on a fixed grid as a feed process would, until the process is ended."""
+    from feeds.topics import values_changed
+
     market = Market()
     publisher = bus.TickPublisher(bus.async_redis(), ACCOUNT, epoch=clock.wall_nanoseconds())
     await publisher.publish(market.moved(), 0, clock.wall_nanoseconds(), whole=True)

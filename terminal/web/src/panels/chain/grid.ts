@@ -28,7 +28,6 @@ interface CellView {
   readonly column: Column
   readonly element: HTMLElement
   readonly text: Text
-  readonly bar: HTMLElement | null
   value: Cell | undefined
   share: number
 }
@@ -236,10 +235,9 @@ function cellViews(columns: readonly Column[], side: Side, leg: Leg | null): Cel
     element.setAttribute('role', 'gridcell')
     element.dataset['side'] = String(side)
     if (column.trade && leg) element.dataset['trade'] = column.trade
-    const bar = column.bar ? element.appendChild(made('i', 'bar')) : null
     const text = document.createTextNode('')
     element.appendChild(made('b', '')).appendChild(text)
-    return { column, element, text, bar, value: undefined, share: -1 }
+    return { column, element, text, value: undefined, share: -1 }
   })
 }
 
@@ -311,7 +309,7 @@ function updateLeg(view: LegView, data: GridData, largest: number, rescaled: boo
 }
 
 function updateCell(cell: CellView, value: Cell, largest: number): void {
-  if (cell.bar && typeof value === 'number') scaleBar(cell, largest > 0 ? value / largest : 0)
+  if (cell.column.bar && typeof value === 'number') scaleBar(cell, largest > 0 ? value / largest : 0)
   if (value === cell.value) return
   const { column, element } = cell
   const before = cell.value
@@ -321,11 +319,12 @@ function updateCell(cell: CellView, value: Cell, largest: number): void {
   if (column.hint) element.title = column.hint(value)
 }
 
+/** A background, since a transform or an opacity for each cell makes the compositor sort all layers at each frame. */
 function scaleBar(cell: CellView, share: number): void {
   const rounded = Math.round(share * 100) / 100
-  if (rounded === cell.share || !cell.bar) return
+  if (rounded === cell.share) return
   cell.share = rounded
-  cell.bar.style.transform = `scaleX(${rounded})`
+  cell.element.style.backgroundSize = `${Math.round(rounded * 100)}% 18px`
 }
 
 function mark(element: HTMLElement, before: Cell | undefined, value: Cell): void {

@@ -60,7 +60,12 @@ function Depth({ instrument, params, setParams }: PanelProps & { instrument: Ins
         <p class="depth-note">Twenty levels are not fed now; these are five.</p>
       )}
       {!hasDepth && <p class="depth-note">An index is not traded itself: it has no depth.</p>}
-      <div class={isStale(quote) ? 'depth-body stale' : 'depth-body'} role="region" aria-label="Depth and day" tabIndex={0}>
+      <div
+        class={isStale(quote) ? 'depth-body stale' : 'depth-body'}
+        role="region"
+        aria-label="Depth and day"
+        tabIndex={0}
+      >
         {hasDepth && (
           <>
             <Ladder

@@ -57,9 +57,8 @@ function LevelRow({ bid, ask, most, onPrice }: LevelRowProps) {
 function QuantityCell({ level, most, side }: { level: Level | undefined; most: number; side: 'bid' | 'ask' }) {
   const share = level && most > 0 ? level.quantity / most : 0
   return (
-    <td class={`quantity ${side}`}>
-      <i class="bar" style={{ transform: `scaleX(${share.toFixed(3)})` }} />
-      <b>{level ? quantity(level.quantity) : ''}</b>
+    <td class={`quantity ${side}`} style={{ backgroundSize: `${Math.round(share * 100)}% 20px` }}>
+      {level ? quantity(level.quantity) : ''}
     </td>
   )
 }
