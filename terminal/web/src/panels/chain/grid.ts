@@ -1,6 +1,6 @@
 /** The chain's table, written by hand: cells are made once, then only their text changes, and only where it is another.
  *
- *  84 contracts at ten updates a second are a thousand cells: no diff of a tree, no layout outside a cell. */
+ *  84 contracts at ten updates a second are a thousand cells: no diff of a tree, and no bar that is a layer. */
 
 import type { Leg, StrikeRow } from '../../analytics/chain'
 import type { Row } from '../../api/types'
