@@ -3,6 +3,7 @@
 import type { Fact, OrderBody, RefusalBody, TradeBody } from '../api/types'
 import { price } from '../format/price'
 import { quantity } from '../format/quantity'
+import { labelOf } from '../trading/names'
 import { condition, levelText, type FiringBody } from './alerts'
 
 export type Tone = 'info' | 'good' | 'warn' | 'bad'
@@ -61,7 +62,7 @@ function ended(order: OrderBody, symbol: (key: string) => string): Notice | null
 function alertFired(firing: FiringBody): Notice {
   const note = firing.note ? ` · ${firing.note}` : ''
   const text = `${condition(firing)}; reached ${levelText(firing.column, firing.reached)}${note}`
-  return { tone: 'warn', title: `Alert: ${firing.symbol}`, text, instrument: firing.instrument }
+  return { tone: 'warn', title: `Alert: ${labelOf(firing)}`, text, instrument: firing.instrument }
 }
 
 const WARNINGS: Record<string, string> = {

@@ -4,6 +4,7 @@ import { signal } from '@preact/signals'
 
 import { api } from '../api/rest'
 import type { Fact } from '../api/types'
+import { nameOf } from '../trading/names'
 import { noticeOf, type Notice } from './notices'
 import { instrument } from './selection'
 import { listen, serverNow } from './store'
@@ -79,7 +80,7 @@ async function tell(fact: Fact): Promise<void> {
 
 async function symbolOf(key: string): Promise<string> {
   try {
-    return (await instrument(key)).symbol
+    return nameOf(await instrument(key), key)
   } catch {
     return key
   }

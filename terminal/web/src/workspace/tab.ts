@@ -10,9 +10,11 @@ export class PanelTab implements ITabRenderer {
 
   init({ title, api }: TabPartInitParameters): void {
     this.title.textContent = title
+    this.element.title = 'Double click: all of the workspace, and back'
     this.cross.textContent = '×'
     this.cross.title = 'Close (Delete)'
     this.cross.setAttribute('aria-hidden', 'true')
+    this.element.addEventListener('dblclick', () => (api.isMaximized() ? api.exitMaximized() : api.maximize()))
     this.cross.addEventListener('pointerdown', (event) => event.preventDefault()) // begins no drag
     this.cross.addEventListener('click', () => api.close())
     this.element.append(this.title, this.cross)

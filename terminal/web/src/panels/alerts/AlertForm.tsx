@@ -8,6 +8,7 @@ import { rupees } from '../../format/price'
 import { COLUMN_WORDS, levelOf, type AlertColumn, type AlertDirection } from '../../state/alerts'
 import { instrument as listing, selectedInstrument } from '../../state/selection'
 import { useQuote } from '../../state/store'
+import { nameOf } from '../../trading/names'
 import { Check, Field, Select } from '../../ui/Field'
 import { useLoaded } from '../../ui/useLoaded'
 import { makeAlert } from './alertsApi'
@@ -34,7 +35,7 @@ function FormFor({ instrument, onMade }: { instrument: InstrumentKey; onMade: ()
   const [note, setNote] = useState('')
   const [error, setError] = useState('')
   const [busy, setBusy] = useState(false)
-  const symbol = useLoaded(() => listing(instrument), [instrument]).value?.symbol ?? instrument
+  const symbol = nameOf(useLoaded(() => listing(instrument), [instrument]).value, instrument)
 
   const submit = async (event: Event) => {
     event.preventDefault()

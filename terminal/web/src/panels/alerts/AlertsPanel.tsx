@@ -10,6 +10,7 @@ import { changesAlerts, condition, levelText } from '../../state/alerts'
 import { notify } from '../../state/notifications'
 import { select } from '../../state/selection'
 import { listen } from '../../state/store'
+import { labelOf } from '../../trading/names'
 import { Button } from '../../ui/Button'
 import { confirm } from '../../ui/Confirm'
 import { Empty, ErrorNote, Loading } from '../../ui/Notes'
@@ -72,7 +73,7 @@ function StandingTable({ alerts, changed }: { alerts: readonly Alert[]; changed:
         {alerts.map((alert) => (
           <tr key={alert.id}>
             <td>
-              <Name instrument={alert.instrument} symbol={alert.symbol} />
+              <Name instrument={alert.instrument} symbol={labelOf(alert)} />
             </td>
             <td>
               {condition(alert)}
@@ -95,7 +96,7 @@ function Acts({ alert, changed }: { alert: Alert; changed: () => void }) {
   const attempt = (change: Promise<unknown>) => change.then(changed, (error: unknown) => refuse(error))
   const active = alert.status === 'ACTIVE'
   const remove = async () => {
-    const question = { title: 'Delete this alert?', text: `${alert.symbol}: ${condition(alert)}.`, action: 'Delete', danger: true }
+    const question = { title: 'Delete this alert?', text: `${labelOf(alert)}: ${condition(alert)}.`, action: 'Delete', danger: true }
     if (await confirm(question)) await attempt(deleteAlert(alert.id))
   }
   return (
@@ -133,7 +134,7 @@ function FiredTable({ firings }: { firings: readonly Firing[] }) {
               {day(firing.at)} {time(firing.at)}
             </td>
             <td>
-              <Name instrument={firing.instrument} symbol={firing.symbol} />
+              <Name instrument={firing.instrument} symbol={labelOf(firing)} />
             </td>
             <td>{condition(firing)}</td>
             <td class="number">{levelText(firing.column, firing.reachedLevel)}</td>

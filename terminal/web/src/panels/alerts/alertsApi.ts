@@ -20,6 +20,7 @@ interface RestFiring {
   number: number
   instrument: InstrumentKey
   symbol: string
+  name: string
   column: AlertColumn
   direction: AlertDirection
   value: string

@@ -9,6 +9,7 @@ import { select, selectedInstrument } from '../../state/selection'
 import { Select } from '../../ui/Field'
 import { Empty, ErrorNote, Loading } from '../../ui/Notes'
 import { Tabs } from '../../ui/Tabs'
+import { labelOf } from '../../trading/names'
 import type { PanelProps } from '../../workspace/panels'
 
 const EVERY_MILLISECONDS = 5_000
@@ -95,7 +96,7 @@ function MoverRow({ mover, ofInterest }: { mover: Mover; ofInterest: boolean }) 
     <tr aria-current={chosen}>
       <td>
         <button type="button" class="link-button" title={mover.name} onClick={() => select(mover.instrument)}>
-          {mover.symbol}
+          {labelOf(mover)}
         </button>
       </td>
       <td class={mover.stale ? 'number stale' : 'number'} title={mover.stale ? 'This price is old' : undefined}>

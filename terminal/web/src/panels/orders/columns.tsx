@@ -34,7 +34,6 @@ export function columnsOf(
       cell: (order) => <InstrumentName name={symbol(order)} onChoose={() => select(order.instrument)} />,
       sort: symbol,
     },
-    { id: 'kind', title: 'Order', cell: (order) => <Kind order={order} />, sort: (order) => order.order_type },
     {
       id: 'quantity',
       title: 'Filled',
@@ -44,6 +43,8 @@ export function columnsOf(
       sort: (order) => order.quantity,
     },
     { id: 'price', title: 'Price', figure: true, cell: (order) => <Prices order={order} />, sort: orderPrice },
+    { id: 'status', title: 'Status', cell: (order) => <Status order={order} />, sort: (order) => order.status },
+    { id: 'kind', title: 'Order', cell: (order) => <Kind order={order} />, sort: (order) => order.order_type },
     {
       id: 'average',
       title: 'Average',
@@ -57,7 +58,6 @@ export function columnsOf(
       figure: true,
       cell: (order) => (isLive(order.status) ? <LastPrice instrument={order.instrument} /> : ''),
     },
-    { id: 'status', title: 'Status', cell: (order) => <Status order={order} />, sort: (order) => order.status },
     {
       id: 'actions',
       title: '',

@@ -41,12 +41,6 @@ export function columnsOf(
       sort: symbol,
     },
     {
-      id: 'product',
-      title: 'Product',
-      cell: ({ position }) => said(PRODUCT_WORDS, position.product),
-      sort: ({ position }) => position.product,
-    },
-    {
       id: 'quantity',
       title: 'Quantity',
       figure: true,
@@ -62,8 +56,14 @@ export function columnsOf(
     },
     { id: 'last', title: 'LTP', figure: true, cell: ({ quote }) => <QuotedPrice quote={quote} /> },
     gainColumn('unrealised', 'P&L', 'Against the average price of what is open'),
-    gainColumn('realised', 'Realised', 'Of today, before charges'),
     gainColumn('day', 'Day', "Today's: what was carried counts from yesterday's close"),
+    {
+      id: 'product',
+      title: 'Product',
+      cell: ({ position }) => said(PRODUCT_WORDS, position.product),
+      sort: ({ position }) => position.product,
+    },
+    gainColumn('realised', 'Realised', 'Of today, before charges'),
     {
       id: 'actions',
       title: '',

@@ -90,13 +90,13 @@ export function Ticket({ request, listing, terms }: TicketProps) {
       <Heading listing={listing} quote={quote} side={draft.side} onSide={(side) => change({ side })} />
       <div class="ticket-fields">
         <Fields draft={draft} listing={listing} terms={terms} quote={quote} problems={problems} onChange={change} />
-        <EstimateNote
-          estimate={estimate}
-          value={at === null ? null : valueOf(draft.quantity, at, instrument)}
-          available={funds && funds.available - funds.floor}
-          bindsMargin={bindsMargin}
-        />
       </div>
+      <EstimateNote
+        estimate={estimate}
+        value={at === null ? null : valueOf(draft.quantity, at, instrument)}
+        available={funds && funds.available - funds.floor}
+        bindsMargin={bindsMargin}
+      />
       {sending.refusal && (
         <div class="ticket-refusal" role="alert">
           <p>{sending.refusal.text}</p>

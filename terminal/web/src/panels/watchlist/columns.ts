@@ -6,6 +6,7 @@ import { openTicket } from '../../workspace/panels'
 import { percent, price, short, signed, tone, UNKNOWN } from '../../format/price'
 import { age } from '../../format/time'
 import { serverNow } from '../../state/store'
+import { labelOf } from '../../trading/names'
 import type { WatchRow } from './rows'
 
 const NOT_LIVE: Record<string, string> = {
@@ -24,7 +25,7 @@ export function watchColumns(remove: (row: WatchRow) => void): ColDef<WatchRow>[
     {
       colId: 'symbol',
       headerName: 'Instrument',
-      valueGetter: ({ data }) => data?.item.symbol,
+      valueGetter: ({ data }) => data && nameIn(data),
       cellRenderer: (cell: Cell) => symbolCell(cell, remove),
       tooltipValueGetter: ({ data }) => (data ? about(data) : ''),
       rowDrag: true,
@@ -80,6 +81,10 @@ function signedShort(value: number | null): string {
   return value > 0 ? `+${short(value)}` : short(value).replace('-', '−')
 }
 
+function nameIn({ instrument, item }: WatchRow): string {
+  return labelOf({ instrument, ...item })
+}
+
 function about(row: WatchRow): string {
   const name = row.item.name ? `${row.item.symbol}: ${row.item.name}` : row.item.symbol
   return row.item.live ? name : `${name}. ${NOT_LIVE[row.item.not_live ?? ''] ?? ''}`
@@ -96,15 +101,15 @@ function symbolCell({ data }: Cell, remove: (row: WatchRow) => void): HTMLElemen
   cell.className = 'watch-symbol'
   if (!data) return cell
   const name = document.createElement('span')
-  name.textContent = data.item.symbol
+  name.textContent = nameIn(data)
   name.className = data.item.live ? '' : 'dim'
   const { instrument } = data
   const acts = document.createElement('div')
   acts.className = 'watch-acts'
   acts.append(
-    act('B', `Buy ${data.item.symbol}`, 'buy', () => openTicket({ instrument, side: 'BUY' })),
-    act('S', `Sell ${data.item.symbol}`, 'sell', () => openTicket({ instrument, side: 'SELL' })),
-    act('×', `Remove ${data.item.symbol} from the list`, 'plain', () => remove(data)),
+    act('B', `Buy ${nameIn(data)}`, 'buy', () => openTicket({ instrument, side: 'BUY' })),
+    act('S', `Sell ${nameIn(data)}`, 'sell', () => openTicket({ instrument, side: 'SELL' })),
+    act('×', `Remove ${nameIn(data)} from the list`, 'plain', () => remove(data)),
   )
   cell.append(name, acts)
   return cell
