@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.axe import grave_violations
 from tests.browser.terminal import SEEN_SECONDS, Terminal
 from tests.flows.desk import LOT, OPTIONS
 from tests.flows.server import Server
@@ -23,6 +24,15 @@ CALL = f"NIFTY {EXPIRY} {STRIKE} CE"
 RECOVERY_SECONDS = 60.0
 FEED_BANNER = '[data-banner="feed"]'
 CONNECTION_BANNER = '[data-banner="connection"]'
+SEEN_TOGETHER = (
+    (("Watchlists", "watchlist"), ("Chart", "chart"), ("Order ticket", "ticket"), ("Positions", "positions")),
+    (("Movers", "movers"), ("Option chain", "chain"), ("Orders", "orders"), ("Depth", "depth")),
+    (("Strategy", "strategy"), ("Trades", "trades")),
+    (("Statements", "statement"), ("Holdings", "holdings")),
+    (("Settings", "settings"), ("Funds", "funds")),
+    (("Alerts", "alerts"),),
+)
+"""Every panel once; axe looks at all that is seen."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +51,19 @@ def quote(server: Server, instrument: str, last: float) -> None:
     server.script(instrument=instrument, last_price=last, bids=bids, asks=asks)
 
 
+def shown_like(trader: Terminal, other: Terminal, title: str, name: str) -> None:
+    """Both show the same there, to the letter."""
+    here, there = trader.open(title, name), other.open(title, name)
+    trader.until(lambda: here.inner_text() == there.inner_text(), f"{name} to be the same on a new page")
+
+
 # --- the trader -----------------------------------------------------------------------------------
+
+
+def test_who_is_not_signed_in_can_read_the_login(trader: Terminal):
+    trader.page.goto("/")
+    expect(trader.page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert grave_violations(trader.page) == []
 
 
 def test_a_trader_signs_in_and_prices_move(trader: Terminal):
@@ -69,6 +91,7 @@ def test_a_chain_shows_prices_and_greeks_around_the_money(trader: Terminal):
     chain.get_by_role("tab", name=EXPIRY).click()
     expect(chain.get_by_role("rowheader", name=str(STRIKE))).to_be_visible()
     expect(chain.locator(".chain-row.atm")).to_be_visible()
+    expect(chain).to_contain_text(re.compile(r"ATM IV\s*\d+\.\d\d%"))
 
 
 def test_a_bracket_is_placed_from_the_chain_and_its_profit_moves(trader: Terminal, server: Server, call: str):
@@ -125,6 +148,15 @@ def test_an_alert_is_set_and_comes(trader: Terminal, server: Server, call: str):
     expect(alerts.get_by_role("row").filter(has_text="416.00")).to_be_visible()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_panel_can_be_read_and_reached_by_all(trader: Terminal, theme: str):
+    trader.page.get_by_role("button", name=f"Use the {theme} theme").click()
+    for together in SEEN_TOGETHER:
+        for title, name in together:
+            trader.open(title, name)
+        assert grave_violations(trader.page) == []
+
+
 def test_a_feed_that_is_killed_is_told_and_comes_back_by_itself(trader: Terminal, server: Server):
     server.stack.kill("feed")
     trader.shows(trader.page.locator(FEED_BANNER), RECOVERY_SECONDS)
@@ -148,6 +180,14 @@ def test_a_web_replica_that_is_killed_is_told_and_no_reload_is_needed(trader: Te
     assert trader.mistakes == []
 
 
+def test_what_is_shown_after_all_that_is_what_a_new_page_shows(trader: Terminal, server: Server):
+    """Snapshot and updates, whatever was missed in between, come to what a fresh snapshot says."""
+    with server.frozen(), trader.another_page("/") as page:
+        other = Terminal(page, server)
+        for title, name in (("Watchlists", "watchlist"), ("Orders", "orders"), ("Positions", "positions")):
+            shown_like(trader, other, title, name)
+
+
 def test_a_trader_signs_out(trader: Terminal):
     trader.page.get_by_role("button", name="User:").click()
     trader.page.get_by_role("button", name="Sign out").click()
@@ -158,24 +198,28 @@ def test_a_trader_signs_out(trader: Terminal):
 # --- the operator ---------------------------------------------------------------------------------
 
 
+CHOICES = {"Segment": "NSE_FNO", "Account": "demo", "Sides": "Call and put"}
 NUMBERS = {"Weekly": 0, "Monthly": 1, "Quarterly": 0, "Half yearly": 0, "Strikes": 5, "Position": 20}
+
+
+def tier_b_of(page: Page, place: str) -> Locator:
+    return page.locator(f"{place} dl div").filter(has_text="Tier B").locator("dd")
 
 
 def test_an_operator_adds_a_chain_and_sees_the_capacity_change(operator: Terminal):
     operator.sign_in("operator")
     operator.page.goto("/admin/")
-    tier_b = operator.page.locator("#ops-accounts dl div").filter(has_text="Tier B").locator("dd")
+    tier_b = tier_b_of(operator.page, "#ops-accounts")
     expect(tier_b).to_have_text("2,272")
+    assert grave_violations(operator.page) == []
     with operator.another_page("/admin/feeds/chaindefinition/add/") as editor:
         editor.get_by_label("Underlying symbol").fill("SBIN")
-        editor.get_by_label("Segment").select_option(label="NSE_FNO")
-        editor.get_by_label("Account").select_option(label="demo")
+        for label, choice in CHOICES.items():
+            editor.get_by_role("combobox", name=label).select_option(label=choice)
         for label, number in NUMBERS.items():
-            editor.get_by_label(label, exact=False).first.fill(str(number))
-        editor.get_by_label("Sides").select_option(label="Call and put")
-        effect = editor.locator("#chain-effect")
-        expect(effect).to_contain_text("+10")
-        expect(editor.locator("#chain-numbers")).to_contain_text("2,282")
+            editor.get_by_role("spinbutton", name=label).fill(str(number))
+        expect(editor.locator("#chain-numbers")).to_contain_text("5 strikes")
+        expect(tier_b_of(editor, "#chain-effect")).to_have_text("2,282")
         editor.get_by_label("Reason").fill("Asked for by the desk")
         editor.get_by_role("button", name="Save", exact=True).click()
         expect(editor.get_by_role("main")).to_contain_text("was added successfully")
