@@ -80,6 +80,7 @@ export class ChainGrid {
     this.rows = strikes.map((strike, index) => rowView(strike, columns, right, index))
     this.element.replaceChildren(...headings(columns, right), ...this.rows.map((row) => row.element))
     this.element.setAttribute('aria-rowcount', String(strikes.length + 2))
+    this.element.removeAttribute('aria-activedescendant')
     this.atm = null
     this.active = null
     this.largestInterest = 0

@@ -89,7 +89,7 @@ function LegRow({ leg, number, expiries, views, underlying }: LegRowProps) {
       />
       <Button
         small
-        aria-label={`Leg ${number}: ${leg.right === 'CALL' ? 'call' : 'put'}. Turn it`}
+        aria-label={`Leg ${number}: ${leg.right === 'CALL' ? 'CE, a call' : 'PE, a put'}. Turn it`}
         onClick={() => change({ right: leg.right === 'CALL' ? 'PUT' : 'CALL' })}
       >
         {leg.right === 'CALL' ? 'CE' : 'PE'}
