@@ -30,6 +30,7 @@ def pytest_addoption(parser):
 HEAVIEST = (
     "tests/flows/test_recovery.py",
     "tests/terminal/test_asgi.py",
+    "tests/browser/test_terminal.py",
     "tests/flows/test_trading.py",
     "tests/faults/test_clients.py",
     "tests/faults/test_trading.py",

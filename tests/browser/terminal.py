@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.flows.server import Server
 
@@ -74,6 +75,14 @@ class Terminal:
         page.goto(path)
         yield page
         page.close()
+
+    def agree(self, action: str) -> None:
+        """To what the dialog asks; when none opens the failure has the page's words."""
+        button = self.page.get_by_role("dialog").get_by_role("button", name=action)
+        try:
+            button.click()
+        except PlaywrightTimeout:
+            raise AssertionError(f"not asked to {action}: {self.page.get_by_role('main').inner_text()}") from None
 
     # --- waiting
 
