@@ -1,8 +1,8 @@
 """Durable paper orders a second through the whole server, beside what one PostgreSQL connection can commit at all.
 
-Run with `python -m bench.orders [--seconds 15] [--server daphne|uvicorn] [--quick]`; prints one JSON object last.
+Run with `python -m bench.orders [--seconds 15] [--server daphne|uvicorn] [--web 2] [--quick]`; prints a JSON object last.
 Everything is real and on loopback: PostgreSQL with synchronous_commit=on and fsync, Valkey, the simulator, the feed,
-one web process and the execution process, all on the same cores as the load.
+the web processes (two unless told otherwise) and the execution process, all on the same cores as the load.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,12 @@ print(json.dumps({"tokens": tokens, "accounts": accounts, "contracts": contracts
 
 
 @contextmanager
-def trading_server(folder: Path, server: str) -> Iterator[tuple[Stack, dict[str, Any]]]:
+def trading_server(folder: Path, server: str, web: int = 1) -> Iterator[tuple[Stack, dict[str, Any]]]:
     """All processes but worker and beat, at ten on a trading day; yields the stack and who may trade what."""
     stack = Stack(
         folder,
         offset_seconds=(START - clock.wall_now()).total_seconds(),
-        web_ports=(free_port(),),
+        web_ports=tuple(free_port() for _ in range(web)),
         server=server,
         simulator_arguments=("--rate", MARKET_RATE),
         environment={"REST_RATE_PER_MINUTE": "1000000", "BROWSER_CLIENTS_PER_USER": "1000"},
@@ -102,10 +103,11 @@ def trading_server(folder: Path, server: str) -> Iterator[tuple[Stack, dict[str,
         stack.start("simulator")
         stack.wait_until(lambda: answers(stack.simulator_port), READY_SECONDS, "the simulator")
         who = json.loads(python(stack, PREPARE % {"accounts": ACCOUNTS, "rupees": RUPEES_EACH}).splitlines()[-1])
-        for name in ("feed", "web", "execution"):
+        for name in ("feed", *(name for name in stack.commands() if name.startswith("web")), "execution"):
             stack.start(name)
-        ready = f"http://127.0.0.1:{stack.web_ports[0]}/health/ready"
-        stack.wait_until(lambda: is_ok(ready), READY_SECONDS, "the web process")
+        for port in stack.web_ports:
+            ready = f"http://127.0.0.1:{port}/health/ready"
+            stack.wait_until(partial(is_ok, ready), READY_SECONDS, "the web process")
         yield stack, who
 
 
@@ -178,7 +180,7 @@ def plan(stack: Stack, who: dict[str, Any], seconds: float) -> dict[str, Any]:
         for instrument, lot in who["contracts"]
     ]
     return {
-        "base": f"http://127.0.0.1:{stack.web_ports[0]}",
+        "bases": [f"http://127.0.0.1:{port}" for port in stack.web_ports],
         "tokens": who["tokens"],
         "accounts": who["accounts"],
         "listeners": LISTENERS,
@@ -217,8 +219,8 @@ def audit(stack: Stack) -> bool:
     return subprocess.run(command, env=stack.environment, cwd=PROJECT, capture_output=True, check=False).returncode == 0
 
 
-def run(seconds: float, server: str) -> dict[str, Any]:
-    with temporary_data("bt-orders-") as folder, trading_server(Path(folder), server) as (stack, who):
+def run(seconds: float, server: str, web: int) -> dict[str, Any]:
+    with temporary_data("bt-orders-") as folder, trading_server(Path(folder), server, web) as (stack, who):
         before = measure_bare(stack.postgres.url)
         phases = drive(stack, plan(stack, who, seconds))
         after = measure_bare(stack.postgres.url)
@@ -229,6 +231,7 @@ def run(seconds: float, server: str) -> dict[str, Any]:
     ratio = rate / one
     return {
         "server": server,
+        "web_processes": web,
         "orders_per_second": rate,
         "ratio": round(ratio, 3),
         "paced": paced,
@@ -254,8 +257,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--server", default="daphne", choices=("daphne", "uvicorn"))
     parser.add_argument("--quick", action="store_true", help="Four seconds a phase.")
+    parser.add_argument("--web", type=int, default=2, help="Web processes.")
     arguments = parser.parse_args()
-    report = run(4.0 if arguments.quick else arguments.seconds, arguments.server)
+    report = run(4.0 if arguments.quick else arguments.seconds, arguments.server, arguments.web)
     print(json.dumps(report, indent=1))
     return 0 if report["ok"] else 1
 

@@ -2,7 +2,7 @@
 
     python -m bench.orders_load < plan.json
 
-The plan: {base, tokens, accounts, listeners, orders: [...bodies], phases: [{name, connections, rate | null, seconds}]}.
+The plan: {bases, tokens, accounts, listeners, orders: [...bodies], phases: [{name, connections, rate | null, seconds}]}
 Prints one JSON object a phase: acknowledged, refused, failed, per second, latencies in ms to acknowledged and to fill.
 """
 
@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,7 +114,8 @@ class Run:
     """The orders go round the accounts and the instruments, so that no account exceeds its rate."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
-        self.base, self.tokens, self.bodies = plan["base"], plan["tokens"], plan["orders"]
+        self.tokens, self.bodies = plan["tokens"], plan["orders"]
+        self._bases = cycle(plan["bases"])
         self.accounts, self.listeners = plan["accounts"], plan["listeners"]
         self.fills = Fills()
         self._number = count()
@@ -147,7 +148,7 @@ class Run:
         ends = time.perf_counter() + seconds
 
         async def keep_posting() -> None:
-            poster = Poster(self.base)
+            poster = Poster(next(self._bases))
             while time.perf_counter() < ends:
                 await self.post(poster, phase, time.perf_counter())
 
@@ -157,7 +158,7 @@ class Run:
         """So many a second, whatever the server does."""
         free: asyncio.Queue[Poster] = asyncio.Queue()
         for _ in range(connections):
-            free.put_nowait(Poster(self.base))
+            free.put_nowait(Poster(next(self._bases)))
         began = time.perf_counter()
 
         async def post_one(due: float) -> None:
@@ -192,11 +193,12 @@ class Run:
 async def run(plan: dict[str, Any]) -> None:
     load = Run(plan)
     listeners = []
+    url = plan["bases"][0].replace("http", "ws", 1) + "/ws/market"
     for token, account in list(zip(plan["tokens"], plan["accounts"], strict=True))[: plan["listeners"]]:
         listener = Listener([f"account.{account}"], Tally())
         listener.on_frame = load.fills.on_frame
         headers = {"Authorization": f"Token {token}"}
-        listeners.append(await open_listener(plan["base"].replace("http", "ws", 1) + "/ws/market", headers, listener))
+        listeners.append(await open_listener(url, headers, listener))
     for phase in plan["phases"]:
         done = await load.play(phase["name"], phase["connections"], phase["rate"], phase["seconds"])
         print(json.dumps(done.report()), flush=True)
