@@ -1,6 +1,6 @@
 """Durable paper orders a second through the whole server, beside what one PostgreSQL connection can commit at all.
 
-Run with `python -m bench.orders [--seconds 15] [--server daphne|uvicorn] [--web 2] [--quick]`; prints a JSON object last.
+Run with `python -m bench.orders [--seconds 15] [--server daphne|uvicorn] [--web 2] [--quick]`; prints JSON last.
 Everything is real and on loopback: PostgreSQL with synchronous_commit=on and fsync, Valkey, the simulator, the feed,
 the web processes (two unless told otherwise) and the execution process, all on the same cores as the load.
 """
