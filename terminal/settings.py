@@ -68,7 +68,6 @@ DEMO = env_bool("DEMO", False)
 """The demo users exist. A system check refuses this off loopback."""
 
 INSTALLED_APPS = [
-    "daphne",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "terminal.ops.apps.OpsAdminConfig",

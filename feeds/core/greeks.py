@@ -8,13 +8,23 @@ commodity contracts".
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import erfcx, ndtr
 
 FloatArray = NDArray[np.float64]
+
+
+@lru_cache(maxsize=1)
+def special() -> ModuleType:
+    """scipy.special, loaded when the first option is priced: it takes a quarter of a second, and most processes price
+    none. Who must not wait then asks for it at the start."""
+    return import_module("scipy.special")
+
 
 MINUTES_PER_YEAR = 525_600
 DAYS_PER_YEAR = 365
@@ -52,6 +62,7 @@ def price(
     """The premium in rupees of an option on `forward`."""
     sign = np.where(is_call, 1.0, -1.0)
     d1, d2 = _d1_d2(forward, strike, years, volatility)
+    ndtr = special().ndtr
     undiscounted = sign * (np.asarray(forward) * ndtr(sign * d1) - np.asarray(strike) * ndtr(sign * d2))
     result: FloatArray = _discount(years, rate) * np.maximum(undiscounted, 0.0)
     return result
@@ -69,7 +80,7 @@ def greeks(
     decay = -np.asarray(forward) * density * np.asarray(volatility) / (2 * root)
     carry = np.asarray(rate) * price(forward, strike, years, rate, volatility, is_call)
     return Greeks(
-        delta=discount * sign * ndtr(sign * d1),
+        delta=discount * sign * special().ndtr(sign * d1),
         gamma=density / (np.asarray(forward) * np.asarray(volatility) * root),
         theta=(decay + carry) / DAYS_PER_YEAR,
         vega=np.asarray(forward) * density * root * VOL_POINT,
@@ -155,7 +166,7 @@ def _halley(
 ) -> tuple[NDArray[np.bool_], FloatArray]:
     """Whether the price at this deviation reaches the wanted one, and the deviation after one step towards it."""
     distance, half = moneyness / deviation, 0.5 * deviation
-    tails = erfcx((distance - half) * SQRT_HALF) - erfcx((distance + half) * SQRT_HALF)
+    tails = special().erfcx((distance - half) * SQRT_HALF) - special().erfcx((distance + half) * SQRT_HALF)
     price_by_vega = SQRT_HALF_PI * np.maximum(tails, np.finfo(np.float64).tiny)
     missing = log_price - (np.log(price_by_vega) - 0.5 * (distance * distance + half * half) - LOG_SQRT_TWO_PI)
     newton = missing * price_by_vega
@@ -164,6 +175,7 @@ def _halley(
     return missing <= 0, following
 
 
+@lru_cache(maxsize=1)
 def _start_table() -> tuple[FloatArray, FloatArray]:
     """Bachelier's model, where price / moneyness depends on moneyness / deviation alone: logarithms of both.
 
@@ -171,15 +183,12 @@ def _start_table() -> tuple[FloatArray, FloatArray]:
     """
     curved = np.exp(np.linspace(np.log(FARTHEST_DISTANCE), np.log(0.01), 2047))
     distance = np.append(curved, SMALLEST_MONEYNESS)  # from the curve's end on it is a straight line
-    tail = np.log1p(-distance * SQRT_HALF_PI * erfcx(distance * SQRT_HALF))
+    tail = np.log1p(-distance * SQRT_HALF_PI * special().erfcx(distance * SQRT_HALF))
     return tail - 0.5 * distance * distance - LOG_SQRT_TWO_PI - np.log(distance), np.log(distance)
-
-
-START_PRICE, START_DISTANCE = _start_table()
 
 
 def _first_deviation(log_price: FloatArray, moneyness: FloatArray) -> FloatArray:
     log_moneyness = np.log(moneyness)
-    distance = np.interp(log_price - log_moneyness, START_PRICE, START_DISTANCE)
+    distance = np.interp(log_price - log_moneyness, *_start_table())
     result: FloatArray = np.exp(log_moneyness - distance)
     return result
