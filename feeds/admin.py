@@ -92,7 +92,6 @@ class ChainDefinitionForm(ReasonForm):
             name = ExchangeSegment(segment).name
             self.add_error("underlying_symbol", f"Today's instruments list no options of {symbol} in {name}.")
 
-
     def _check_capacity(self, cleaned: dict[str, Any]) -> None:
         """What would not fit is not saved. Saving declares it under a lock, should another be quicker."""
         fields = {name: held for name, held in cleaned.items() if name != "reason"}
