@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
-from django.db import Error as DatabaseError
 from redis.asyncio import Redis as AsyncRedis
 
-from feeds import bus, clock
+from feeds import clock
 from feeds.analytics.candles import Candles
 from feeds.analytics.chains import Chains
 from feeds.analytics.duty import Desk, Duty, Ticks, registered_duties
@@ -21,12 +19,12 @@ from feeds.analytics.status import write_status
 from feeds.bus import REDIS_ERRORS, TickSubscriber
 from feeds.duties import run_together
 from feeds.leases import LeaseKeeper, LeaseLost
-from feeds.offload import Offload, Overloaded
+from feeds.offload import Offload
+from feeds.reign import DATABASE_AWAY, ReigningProcess
 
 log = logging.getLogger(__name__)
 
 LEASE = "analytics"
-DATABASE_AWAY = (DatabaseError, Overloaded)
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
@@ -85,76 +83,16 @@ class AnalyticsSession:
         }
 
 
-class AnalyticsProcess:
-    """Runs until `stop`: at most one process of many works, whichever holds the lease."""
+class AnalyticsProcess(ReigningProcess):
+    """One session for each reign; the newest one is kept for whoever wants to see its duties."""
 
     def __init__(self) -> None:
+        super().__init__(LEASE, (LeaseLost,), settings.LEASE_RENEW_SECONDS)
         self.session: AnalyticsSession | None = None
-        self._stopping = asyncio.Event()
-        self._offload = Offload()
 
-    def stop(self) -> None:
-        self._stopping.set()
+    def begin(self, lease: LeaseKeeper, redis: AsyncRedis) -> AnalyticsSession:
+        self.session = AnalyticsSession(lease, redis, self._offload)
+        return self.session
 
-    async def run(self) -> None:
-        """Until `stop`."""
-        redis, lease = bus.async_redis(), LeaseKeeper(LEASE)
-        try:
-            await self._reign_for_ever(redis, lease)
-        finally:
-            self._offload.close()
-            await redis.aclose()
-
-    async def _reign_for_ever(self, redis: AsyncRedis, lease: LeaseKeeper) -> None:
-        waited = False
-        while not self._stopping.is_set():
-            if await self._acquire(lease):
-                self.session = AnalyticsSession(lease, redis, self._offload)
-                await self._reign(self.session)
-                await self._step_down(redis, lease, self.session)
-                waited = False
-            elif not waited:
-                waited = True
-                log.info("analytics: waits, as another process has the lease")
-            await self._pause()
-
-    async def _acquire(self, lease: LeaseKeeper) -> bool:
-        try:
-            return await self._offload.run(lease.acquire)
-        except DATABASE_AWAY as error:
-            log.warning("analytics: the database is away (%s)", type(error).__name__)
-            return False
-
-    async def _reign(self, session: AnalyticsSession) -> None:
-        """Run the session; comes back when it was stopped or another process has the lease."""
-        try:
-            await run_together({"session": session.run(), "stop": self._until_stopped()})
-        except LeaseLost:
-            log.error("analytics: epoch %d has ended: another process has the lease", session.epoch)
-
-    async def _until_stopped(self) -> None:
-        await self._stopping.wait()
-        log.info("analytics: stopping")
-
-    async def _step_down(self, redis: AsyncRedis, lease: LeaseKeeper, session: AnalyticsSession) -> None:
-        """Say that it is over and give the lease back, unless it was lost."""
-        if not self._stopping.is_set():
-            return
-        with suppress(*REDIS_ERRORS):
-            await write_status(redis, session.status() | {"state": "STOPPED"})
-        with suppress(*DATABASE_AWAY):
-            await self._offload.run(lease.release)
-
-    async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(settings.LEASE_RENEW_SECONDS):
-                await self._stopping.wait()
-
-
-async def run_until_signalled() -> None:
-    """The whole life of the process: SIGTERM and SIGINT end it cleanly."""
-    process = AnalyticsProcess()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, process.stop)
-    await process.run()
+    async def tell(self, redis: AsyncRedis, status: dict[str, Any]) -> None:
+        await write_status(redis, status)

@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import Error as DatabaseError
 from redis.asyncio import Redis as AsyncRedis
 
 from feeds import clock
@@ -25,7 +24,8 @@ from feeds.bus import REDIS_ERRORS, Batch, Snapshot, TickSubscriber
 from feeds.core.calendar import IST, Calendar, shipped_calendar
 from feeds.duties import run_together
 from feeds.leases import LeaseKeeper, LeaseLost
-from feeds.offload import Offload, Overloaded
+from feeds.offload import Offload
+from feeds.reign import DATABASE_AWAY
 from feeds.selectors import market_calendar
 from feeds.topics import values_changed
 from oms import bell, failpoints
@@ -50,7 +50,6 @@ from rms.market import Market, facts, reference_codes
 
 log = logging.getLogger(__name__)
 
-DATABASE_AWAY = (DatabaseError, Overloaded)
 ENDS_OF_REIGN = (LeaseLost, Fenced)
 """What ends a session without being anybody's mistake."""
 AGAIN_SECONDS = 0.25

@@ -7,11 +7,16 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand
 
-from feeds.analytics.runtime import run_until_signalled
+from feeds.analytics.runtime import AnalyticsProcess
+from feeds.reign import run_until_signalled
 
 
 class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args: Any, **options: Any) -> None:
-        uvloop.run(run_until_signalled())
+        uvloop.run(_run())
+
+
+async def _run() -> None:
+    await run_until_signalled(AnalyticsProcess())  # its events and threads belong to the running loop

@@ -8,7 +8,8 @@ import uvloop
 from django.core.management.base import BaseCommand
 
 from feeds.core import greeks
-from oms.process.runtime import run_until_signalled
+from feeds.reign import run_until_signalled
+from oms.process.runtime import ExecutionProcess
 from rms.span_files import span_file
 
 
@@ -18,4 +19,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         span_file()  # read before the first order asks for it, as the library of option prices
         greeks.special()
-        uvloop.run(run_until_signalled())
+        uvloop.run(_run())
+
+
+async def _run() -> None:
+    await run_until_signalled(ExecutionProcess())  # its events and threads belong to the running loop
