@@ -18,12 +18,9 @@ from feeds.core.instrument import InstrumentKey
 from feeds.core.price import MAXIMUM_PAISE, PAISE_PER_RUPEE
 from feeds.dhan.governor import ReadCredentials
 from feeds.dhan.rest import (
-    JSON_HEADERS,
-    REQUEST_TIMEOUT_SECONDS,
-    THROTTLED_SECONDS,
     UINT32_MAXIMUM,
+    DhanCalls,
     DhanRestError,
-    RateBudget,
     refusal,
 )
 
@@ -33,24 +30,13 @@ NO_DATA = "DH-907"
 """Bad parameters, or no bars in those days: ours are not bad, so there are none."""
 
 
-class DhanCharts:
-    """The chart calls of one account. Credentials are asked for at each request, so a new token is used at once."""
+class DhanCharts(DhanCalls):
+    """The chart calls."""
 
     def __init__(
-        self,
-        base_url: str,
-        credentials: ReadCredentials,
-        *,
-        spacing: float = CHART_SPACING_SECONDS,
-        throttled: float = THROTTLED_SECONDS,
+        self, base_url: str, credentials: ReadCredentials, *, spacing: float = CHART_SPACING_SECONDS, **more: float
     ) -> None:
-        self._credentials = credentials
-        self._budget = RateBudget(spacing)
-        self._throttled = throttled
-        self._client = httpx.AsyncClient(base_url=base_url, timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False)
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
+        super().__init__(base_url, credentials, spacing=spacing, **more)
 
     async def bars(
         self, key: InstrumentKey, instrument_type: str, interval: Interval, first: date, end: date
@@ -63,19 +49,9 @@ class DhanCharts:
             CredentialsUnavailable: there is nothing to ask with.
         """
         path, body = question(key, instrument_type, interval, first, end)
-        response = await self._post(path, body)
-        try:
+        response = await self._ask(path, body)
+        with self._heeding():
             return await asyncio.to_thread(bars_of, response.status_code, response.content, key.code)
-        except DhanRestError as error:
-            if error.throttled:
-                self._budget.pause(self._throttled)
-            raise
-
-    async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        await self._budget.turn()
-        who = await self._credentials()
-        headers = {"access-token": who.token, "client-id": who.client_id}
-        return await self._client.post(path, content=orjson.dumps(body), headers=JSON_HEADERS | headers)
 
 
 def question(

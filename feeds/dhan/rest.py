@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice, zip_longest
 from typing import Any
@@ -91,16 +92,11 @@ class RateBudget:
         self._next_at = max(self._next_at, clock.monotonic() + seconds)
 
 
-class DhanRest:
-    """The data calls of one account. Credentials are asked for at each request, so a new token is used at once."""
+class DhanCalls:
+    """HTTP calls of one account. Credentials are asked for at each request, so a new token is used at once."""
 
     def __init__(
-        self,
-        base_url: str,
-        credentials: ReadCredentials,
-        *,
-        spacing: float = QUOTE_SPACING_SECONDS,
-        throttled: float = THROTTLED_SECONDS,
+        self, base_url: str, credentials: ReadCredentials, *, spacing: float, throttled: float = THROTTLED_SECONDS
     ) -> None:
         self._credentials = credentials
         self._budget = RateBudget(spacing)
@@ -109,6 +105,31 @@ class DhanRest:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+    async def _ask(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        await self._budget.turn()
+        who = await self._credentials()
+        headers = {"access-token": who.token, "client-id": who.client_id}
+        return await self._client.post(path, content=orjson.dumps(body), headers=JSON_HEADERS | headers)
+
+    @contextmanager
+    def _heeding(self) -> Iterator[None]:
+        """Who is told to slow down does so, and hears of it."""
+        try:
+            yield
+        except DhanRestError as error:
+            if error.throttled:
+                self._budget.pause(self._throttled)
+            raise
+
+
+class DhanRest(DhanCalls):
+    """The data calls."""
+
+    def __init__(
+        self, base_url: str, credentials: ReadCredentials, *, spacing: float = QUOTE_SPACING_SECONDS, **more: float
+    ) -> None:
+        super().__init__(base_url, credentials, spacing=spacing, **more)
 
     async def quotes(self, codes: Collection[int]) -> NDArray[np.void]:
         """The quotes of these instruments as TICK rows flagged SEEDED; those Dhan does not know are left out.
@@ -129,16 +150,9 @@ class DhanRest:
         return np.concatenate(found)
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        await self._budget.turn()
-        who = await self._credentials()
-        headers = {"access-token": who.token, "client-id": who.client_id}
-        response = await self._client.post(path, content=orjson.dumps(body), headers=JSON_HEADERS | headers)
-        try:
+        response = await self._ask(path, body)
+        with self._heeding():
             return answer(response.status_code, response.content)
-        except DhanRestError as error:
-            if error.throttled:
-                self._budget.pause(self._throttled)
-            raise
 
 
 JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
