@@ -439,9 +439,11 @@ class NaiveEngine:
                 self.end(other, Cancelled(other.id, Reason.SELF_TRADE, at))
 
     def end_immediate(self, at: datetime) -> None:
-        for order in self.where(
+        """In the order in which they came to rest."""
+        resting = self.where(
             lambda order: order.validity is Validity.IOC and not order.waits and not self.is_pending(order)
-        ):
+        )
+        for order in sorted(resting, key=lambda order: order.priority):
             self.end(order, Cancelled(order.id, Reason.IOC_REMAINDER, at))
 
     # --- the clock ---

@@ -337,6 +337,17 @@ def test_a_stop_that_the_price_has_passed_already_is_triggered_when_it_comes():
     assert of(Triggered, desk.submit(stop(1, BUY, 10, 99_00, 99_50)))[0].price == 100_00
 
 
+def test_immediate_stops_that_one_price_fires_end_in_the_order_in_which_they_fired():
+    desk = Desk()
+    desk.submit(
+        stop(1, SELL, 10, 98_00, 97_00, validity=Validity.IOC), stop(2, SELL, 10, 99_00, 97_00, validity=Validity.IOC)
+    )
+    desk.tick(bids=BID, asks=ASK)
+    events = desk.tick(last=97_50, low=97_50, high=99_90, bids=((96_00, 40),))
+    assert [event.order_id for event in of(Triggered, events)] == [2, 1]
+    assert [event.order_id for event in of(Cancelled, events)] == [2, 1]
+
+
 def test_a_triggered_stop_is_not_filled_by_the_trades_that_triggered_it():
     desk = Desk()
     desk.submit(stop(1, BUY, 10, 101_00, 105_00))
