@@ -1,14 +1,15 @@
-"""Many rows in one statement, an array a column: a third of what the same rows cost through the ORM."""
+"""Many rows in one statement: a third of what the same rows cost through the ORM."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
-import orjson
 from django.db import connection
 from django.db.models import Model
-from psycopg.types.json import Jsonb
+
+from feeds.rows import as_records, insert_statement
 
 MUTABLE = {
     "status": "text",
@@ -32,7 +33,7 @@ MUTABLE = {
     "trading_date": "date",
     "updated_at": "timestamptz",
 }
-"""Every column that an event may change, and how an array of it is read. All are written: the rows are locked."""
+"""Every column that an event may change, and its type. All are written: the rows are locked."""
 ORDER_COLUMNS = {
     "id": "bigint",
     "account_id": "bigint",
@@ -79,25 +80,18 @@ TRADE_COLUMNS = {
     "at": "timestamptz",
     "epoch": "bigint",
 }
-"""What is written of a row, and how an array of it is read. The database gives ids and the time of recording."""
+"""What is written of a row, and its type. The database gives ids and the time of recording."""
 
 
 def insert_rows(rows: Sequence[Model], columns: Mapping[str, str]) -> None:
     """Insert rows of one model, in their order. They do not learn their ids."""
     if not rows:
         return
-    names = ", ".join(columns)
-    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-    statement = (
-        f"INSERT INTO {rows[0]._meta.db_table} ({names}) SELECT {names} FROM unnest({arrays}) "  # noqa: S608 - our columns
-        f"WITH ORDINALITY AS given ({names}, rank) ORDER BY rank"
-    )
-    values = [[_value(getattr(row, name), kind) for row in rows] for name, kind in columns.items()]
+    statement = insert_statement(rows[0]._meta.db_table, columns)
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(statement, [as_records(columns, values_of(rows, columns))])
 
 
-def _value(value: Any, kind: str) -> Any:
-    if kind == "jsonb" and value is not None:
-        return Jsonb(value, dumps=orjson.dumps)
-    return str(value) if kind == "text" else value
+def values_of(rows: Iterable[Model], columns: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """The columns of each row."""
+    return map(attrgetter(*columns), rows)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
 
+from feeds.rows import all_rows, as_records, recordset
 from oms import facts
-from oms.bulk import EVENT_COLUMNS, MUTABLE, ORDER_COLUMNS, insert_rows
+from oms.bulk import EVENT_COLUMNS, MUTABLE, ORDER_COLUMNS, insert_rows, values_of
 from oms.core.order import TERMINAL, OrderStatus, next_status
 from oms.models import Order, OrderEvent
 from rms import facts as account_facts
@@ -22,10 +22,11 @@ from rms.models import Hold
 
 Kind = OrderEvent.Kind
 
+UPDATED = {"id": "bigint", **MUTABLE}
 UPDATE = (
-    f"UPDATE oms_order SET {', '.join(f'{name} = v.{name}' for name in MUTABLE)} "  # noqa: S608 - names of our columns
-    f"FROM unnest(%s::bigint[], {', '.join(f'%s::{kind}[]' for kind in MUTABLE.values())}) "
-    f"AS v(id, {', '.join(MUTABLE)}) WHERE oms_order.id = v.id"
+    f"WITH given AS (SELECT * FROM {recordset(UPDATED)}) "  # noqa: S608 - names of our columns
+    f"UPDATE oms_order SET {', '.join(f'{name} = given.{name}' for name in MUTABLE)} "
+    "FROM given WHERE oms_order.id = given.id"
 )
 REASON_LENGTH = 200
 UNFILLED_ENDS = frozenset({OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
@@ -49,7 +50,7 @@ def hold_reference(order_id: int) -> str:
 
 def lock_orders(ids: Collection[int]) -> dict[int, Order]:
     """The orders by id, locked until the transaction ends. What is to be changed is read here, after the funds rows."""
-    found = Order.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk")
+    found = all_rows(Order, "id = ANY(%s) ORDER BY id FOR UPDATE", [list(ids)])
     return {order.pk: order for order in found}
 
 
@@ -140,11 +141,5 @@ def _insert(orders: Sequence[Order]) -> None:
 def _update(orders: Sequence[Order]) -> None:
     if not orders:
         return
-    columns = [[_stored(order, name) for order in orders] for name in MUTABLE]
     with connection.cursor() as cursor:
-        cursor.execute(UPDATE, [[order.pk for order in orders], *columns])
-
-
-def _stored(order: Order, name: str) -> Any:
-    value = getattr(order, name)
-    return orjson.dumps(value).decode() if name == "modify_request" and value is not None else value
+        cursor.execute(UPDATE, [as_records(UPDATED, values_of(orders, UPDATED))])

@@ -53,18 +53,28 @@ class Intake:
 
     def place(self, request: OrderRequest, user: AbstractBaseUser | None) -> Answer:
         """What `services.place_order` would return or raise, as a value. Durable when this returns."""
-        mine = Waiting(Asked(request, user))
-        self._waiting.append(mine)
-        while not mine.is_answered:
-            with self._placing:
-                if not mine.is_answered:
-                    self._place_next()
+        [mine] = self.place_all([Asked(request, user)])
         if mine.answer is None:
             raise mine.failure or RuntimeError("the request was not answered")
         return mine.answer
 
+    def place_all(self, asked: Sequence[Asked]) -> list[Waiting]:
+        """Place several of one caller's; each with its answer, or with what went wrong."""
+        mine = [Waiting(each) for each in asked]
+        self._waiting.extend(mine)
+        for each in mine:
+            while not each.is_answered:
+                with self._placing:
+                    if not each.is_answered:
+                        self._place_next()
+        return mine
+
+    def pause(self) -> float:
+        """Seconds until the next transaction may begin: who can wait elsewhere meanwhile gathers company."""
+        return max(self._next - clock.monotonic(), 0.0)
+
     def _place_next(self) -> None:
-        time.sleep(max(self._next - clock.monotonic(), 0.0))
+        time.sleep(self.pause())
         self._next = clock.monotonic() + settings.ORDER_INTAKE_SECONDS
         batch = self._take()
         try:
@@ -72,7 +82,8 @@ class Intake:
         except BaseException as failure:  # the work of all of them ended: none may wait for ever
             for each in batch:
                 each.failure = each.failure or failure
-            raise
+            if not isinstance(failure, Exception):
+                raise
 
     def _take(self) -> list[Waiting]:
         """The next ones in the order of their coming; a second user of an account waits for the next transaction."""

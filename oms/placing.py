@@ -286,7 +286,7 @@ def write(placements: Sequence[Placement]) -> list[Change]:
     _number([order for placement in placements for intent in placement.intents for order in intent.orders])
     for placement in placements:
         _join_groups(placement.desk, placement.intents, placement.group)
-    holds.place_many([hold for placement in placements for hold in _holds(placement)])
+    holds.place_new([hold for placement in placements for hold in _holds(placement)])
     return [
         each
         for placement in placements

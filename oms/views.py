@@ -108,19 +108,24 @@ class OrdersView(ListAPIView[Order]):
         asked = valid(serializers.PlaceSerializer, request.data)
         account = account_for(request.user, asked.pop("account"))
         require_trading(request.user, account)
-        order = intake.place_order(order_request(account, asked, reference_of(request, asked)), request.user)
+        reference = reference_of(key_of(request), asked)
+        order = intake.place_order(order_request(account, asked, reference), request.user)
         if order.user_id == request.user.pk:
             order.user = request.user  # known already; the row need not be read for its name
         return Response(placed(order), status=201)
 
 
-def reference_of(request: Request, asked: dict[str, Any]) -> str:
-    """The body's, the header's, or one of our own.
+def key_of(request: Request) -> str | None:
+    return request.headers.get("Idempotency-Key")
+
+
+def reference_of(key: str | None, asked: dict[str, Any]) -> str:
+    """The body's, the header's (`key`), or one of our own.
 
     Raises:
         ValidationError: both were given and differ, or the header is no reference.
     """
-    key, own = request.headers.get("Idempotency-Key"), asked.pop("client_reference", None)
+    own = asked.pop("client_reference", None)
     if key is None:
         return own or uuid.uuid4().hex
     field = serializers.PlaceSerializer().fields["client_reference"]
@@ -338,7 +343,7 @@ class ConvertView(APIView):
         asked = valid(serializers.ConvertSerializer, request.data)
         account = account_for(request.user, asked["account"])
         require_trading(request.user, account)
-        reference, code = reference_of(request, asked), asked["instrument"].code
+        reference, code = reference_of(key_of(request), asked), asked["instrument"].code
         position = positions_of(account, is_open=True).filter(instrument=code, product=asked["from_product"]).first()
         if position is None:
             raise exceptions.NotFound("There is no such open position.")
@@ -543,6 +548,6 @@ class BasketPlaceView(APIView):
     def post(self, request: Request, pk: int) -> Response:
         basket = selectors.basket_for(request.user, pk)
         require_trading(request.user, basket.account)
-        reference = reference_of(request, valid(serializers.PlaceBasketSerializer, request.data))
+        reference = reference_of(key_of(request), valid(serializers.PlaceBasketSerializer, request.data))
         orders = baskets.place_basket(basket, request.user, client_reference=reference)
         return Response(several(orders), status=201)

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import orjson
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
 from feeds import topics
 from feeds.core.instrument import InstrumentKey
+from feeds.rows import as_records
 from rms.core.position import average_price
 from rms.models import AccountFact, Funds, Position
 
@@ -25,7 +24,7 @@ NewFact = tuple[int, str, Body]
 
 RECORD = """
 WITH given AS (
-  SELECT * FROM unnest(%(accounts)s::bigint[], %(kinds)s::text[], %(bodies)s::jsonb[])
+  SELECT * FROM ROWS FROM (json_to_recordset(%s) AS (account_id bigint, kind text, body jsonb))
     WITH ORDINALITY AS fact (account_id, kind, body, rank)
 ), numbered AS (
   UPDATE rms_funds AS funds SET fact_offset = funds.fact_offset + new.count
@@ -49,19 +48,12 @@ def record_many(new: Sequence[NewFact]) -> dict[int, int]:
     """Add facts in the order given, in one statement; returns each account's last offset."""
     if not new:
         return {}
-    accounts, kinds, bodies = zip(*new, strict=True)
-    values = {"accounts": list(accounts), "kinds": list(kinds), "bodies": [as_json(body) for body in bodies]}
     last: dict[int, int] = {}
     with connection.cursor() as cursor:
-        cursor.execute(RECORD, values)
+        cursor.execute(RECORD, [as_records(("account_id", "kind", "body"), new)])
         for account_id, offset in cursor.fetchall():
             last[account_id] = max(offset, last.get(account_id, 0))
     return last
-
-
-def as_json(body: Body) -> Jsonb:
-    """A value for a jsonb array."""
-    return Jsonb(body, dumps=orjson.dumps)
 
 
 def facts_after(account_id: int, offset: int, limit: int) -> list[tuple[int, str, Body]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connection
 
 from feeds.core.instrument import InstrumentType
+from feeds.rows import as_records, insert_statement
 from rms import facts, holds, ledger, margin
 from rms.core.margin import Margin
 from rms.core.position import Effect, PositionState, apply_fill, average_price, deliver, mark_to, start_day
@@ -195,32 +196,22 @@ CHANGE_COLUMNS = {
     "trading_date": "date",
     "at": "timestamptz",
 }
-"""Columns, and how an array of each is read."""
-
-
-def _insert(table: str, columns: dict[str, str]) -> str:
-    """An INSERT of one array a column, in the order of the arrays."""
-    names, arrays = ", ".join(columns), ", ".join(f"%s::{kind}[]" for kind in columns.values())
-    return (
-        f"INSERT INTO {table} ({names}) SELECT {names} FROM unnest({arrays}) "  # noqa: S608 - names of our columns
-        f"WITH ORDINALITY AS row ({names}, rank) ORDER BY rank"
-    )
-
-
-SAVE_CHANGES = _insert("rms_positionchange", CHANGE_COLUMNS)
+"""Columns and their types."""
+SAVE_CHANGES = insert_statement("rms_positionchange", CHANGE_COLUMNS)
 SAVE_POSITIONS = (
-    f"{_insert('rms_position', POSITION_COLUMNS)} ON CONFLICT (account_id, instrument_id, product) DO UPDATE SET "
+    f"{insert_statement('rms_position', POSITION_COLUMNS)} "
+    "ON CONFLICT (account_id, instrument_id, product) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in (*STATE_COLUMNS, "trading_date"))
 )
 
 
 def _save_positions(positions: Collection[Position]) -> None:
     rows = [[getattr(position, column) for column in POSITION_COLUMNS] for position in positions]
-    _write(SAVE_POSITIONS, rows)
+    _write(SAVE_POSITIONS, POSITION_COLUMNS, rows)
 
 
 def _save_changes(fills: Sequence[Fill], effects: dict[str, Effect]) -> None:
-    _write(SAVE_CHANGES, [_change_row(fill, effects[fill.reference].realised) for fill in fills])
+    _write(SAVE_CHANGES, CHANGE_COLUMNS, [_change_row(fill, effects[fill.reference].realised) for fill in fills])
 
 
 def _change_row(fill: Fill, realised: int) -> tuple[object, ...]:
@@ -228,12 +219,12 @@ def _change_row(fill: Fill, realised: int) -> tuple[object, ...]:
     return (*identity, fill.signed_quantity, fill.price, fill.multiplier, realised, fill.trading_date, fill.at)
 
 
-def _write(statement: str, rows: Sequence[Sequence[object]]) -> None:
-    """One statement for all rows, given as one array a column."""
+def _write(statement: str, columns: Iterable[str], rows: Sequence[Sequence[object]]) -> None:
+    """One statement for all rows."""
     if not rows:
         return
     with connection.cursor() as cursor:
-        cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(statement, [as_records(columns, rows)])
 
 
 def _position_facts(fills: Sequence[Fill], positions: Mapping[PositionKey, Position]) -> list[facts.NewFact]:
@@ -291,11 +282,11 @@ def _release_holds(fills: Sequence[Fill], changes: dict[int, FundsChange]) -> No
 
 # --- margin groups ------------------------------------------------------------------------------
 
-SAVE_GROUPS = """
-INSERT INTO rms_margingroup (account_id, "group", used_margin, details)
-SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::jsonb[])
-ON CONFLICT (account_id, "group") DO UPDATE SET used_margin = excluded.used_margin, details = excluded.details
-"""
+GROUP_COLUMNS = {"account_id": "bigint", "group": "text", "used_margin": "bigint", "details": "jsonb"}
+SAVE_GROUPS = (
+    f'{insert_statement("rms_margingroup", GROUP_COLUMNS)} ON CONFLICT (account_id, "group") DO UPDATE SET '
+    "used_margin = excluded.used_margin, details = excluded.details"
+)
 SUMS = """
 SELECT account_id, sum(used_margin)::bigint FROM rms_margingroup WHERE account_id = ANY(%s) GROUP BY account_id
 """
@@ -323,5 +314,5 @@ def _save_groups(used: Mapping[tuple[int, str], Margin | NoMarketData]) -> None:
         if isinstance(found, NoMarketData):
             log.warning("the margin of %s in account %d stays as it was: %s", group, account_id, found)
         else:
-            rows.append((account_id, group, found.total, facts.as_json(margin.margin_body(found))))
-    _write(SAVE_GROUPS, rows)
+            rows.append((account_id, group, found.total, margin.margin_body(found)))
+    _write(SAVE_GROUPS, GROUP_COLUMNS, rows)

@@ -76,21 +76,25 @@ def place(account_id: int, amounts: Mapping[str, int]) -> None:
         InsufficientMargin: it would leave less than the floor; nothing was written.
         ReferenceTaken: the reference held something else.
     """
-    place_many([NewHold(account_id, reference, amount) for reference, amount in amounts.items()])
+    place_new(_fresh([NewHold(account_id, reference, amount) for reference, amount in amounts.items()]))
 
 
-def place_many(new: Sequence[NewHold]) -> None:
-    """`place` in several accounts at once. After InsufficientMargin the caller's transaction must not commit."""
-    fresh = _fresh(new)
+def place_new(new: Sequence[NewHold]) -> None:
+    """Hold under references that were never used, in any accounts.
+
+    Raises:
+        InsufficientMargin: one would have less than its floor; the caller's transaction must not commit.
+        IntegrityError: a reference was used.
+    """
     totals: dict[int, int] = {}
-    for hold in fresh:
+    for hold in new:
         totals[hold.account_id] = totals.get(hold.account_id, 0) + hold.amount
     changes = {account_id: FundsChange(held=total) for account_id, total in totals.items() if total}
     changed = change_funds(changes, bound=True)
     for account_id in changes.keys() - changed.keys():
         raise InsufficientMargin(REFUSAL, **shortfall(account_id, totals[account_id]))
-    if fresh:
-        accounts, references, amounts = zip(*fresh, strict=True)
+    if new:
+        accounts, references, amounts = zip(*new, strict=True)
         values = {"accounts": list(accounts), "references": list(references), "amounts": list(amounts)}
         with connection.cursor() as cursor:
             cursor.execute(PLACE, values)

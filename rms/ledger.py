@@ -9,8 +9,8 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
+from feeds.rows import all_rows, as_records, recordset
 from rms import facts
 from rms.errors import InsufficientFunds, ReferenceTaken
 from rms.models import Funds, LedgerAccount, TradingAccount, Transfer
@@ -74,7 +74,9 @@ def open_account(
 
 def lock(account_ids: Iterable[int]) -> dict[int, Funds]:
     """The funds rows of these accounts, locked by id ascending until the transaction ends: the first lock of all."""
-    rows = Funds.objects.select_for_update().filter(pk__in=set(account_ids)).order_by("pk")
+    if not connection.in_atomic_block:
+        raise RuntimeError("a lock is held until a transaction ends, and there is none")
+    rows = all_rows(Funds, "account_id = ANY(%s) ORDER BY account_id FOR UPDATE", [list(set(account_ids))])
     return {funds.account_id: funds for funds in rows}
 
 
@@ -130,12 +132,20 @@ def shortfall(account_id: int, required: int) -> dict[str, int]:
     return {"required": required, "available": available, "shortfall": required - available}
 
 
-POST = """
+MOVEMENT_COLUMNS = {
+    "reference": "text",
+    "kind": "text",
+    "account_id": "bigint",
+    "amount": "bigint",
+    "book": "text",
+    "trading_date": "date",
+    "actor_id": "bigint",
+    "reason": "text",
+    "details": "jsonb",
+}
+POST = f"""
 WITH given AS (
-  SELECT * FROM unnest(
-    %(references)s::text[], %(kinds)s::text[], %(accounts)s::bigint[], %(amounts)s::bigint[], %(books)s::text[],
-    %(dates)s::date[], %(actors)s::bigint[], %(reasons)s::text[], %(details)s::jsonb[]
-  ) AS movement (reference, kind, account_id, amount, book, trading_date, actor_id, reason, details)
+  SELECT * FROM {recordset(MOVEMENT_COLUMNS)}
 ), made AS (
   INSERT INTO rms_transfer (reference, kind, account_id, trading_date, actor_id, reason, details)
   SELECT reference, kind, account_id, trading_date, actor_id, reason, details FROM given
@@ -149,7 +159,7 @@ WITH given AS (
   JOIN rms_ledgeraccount AS side ON side.book = leg.book AND side.account_id IS NOT DISTINCT FROM leg.account_id
 )
 SELECT reference FROM made
-"""
+"""  # noqa: S608 - names of our columns
 
 
 def post_movements(movements: Sequence[Movement]) -> set[str]:
@@ -161,20 +171,16 @@ def post_movements(movements: Sequence[Movement]) -> set[str]:
         raise ValueError("a transfer of nothing")
     if not movements:
         return set()
-    values = {
-        "references": [movement.reference for movement in movements],
-        "kinds": [str(movement.kind) for movement in movements],
-        "accounts": [movement.account_id for movement in movements],
-        "amounts": [movement.amount for movement in movements],
-        "books": [str(movement.against) for movement in movements],
-        "dates": [movement.trading_date for movement in movements],
-        "actors": [movement.actor.pk if movement.actor else None for movement in movements],
-        "reasons": [movement.reason for movement in movements],
-        "details": [Jsonb(dict(movement.details)) for movement in movements],
-    }
     with connection.cursor() as cursor:
-        cursor.execute(POST, values)
+        cursor.execute(POST, [as_records(MOVEMENT_COLUMNS, map(_row_of, movements))])
         return {reference for (reference,) in cursor.fetchall()}
+
+
+def _row_of(movement: Movement) -> tuple[Any, ...]:
+    return (
+        movement.reference, movement.kind, movement.account_id, movement.amount, movement.against,
+        movement.trading_date, movement.actor.pk if movement.actor else None, movement.reason, dict(movement.details),
+    )  # fmt: skip
 
 
 # --- the row of funds ---------------------------------------------------------------------------

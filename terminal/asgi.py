@@ -16,10 +16,11 @@ from feeds.core import greeks  # noqa: E402
 from rms.span_files import span_file  # noqa: E402
 from terminal.checks import require_safe  # noqa: E402
 from terminal.http import ThreadHandler  # noqa: E402
+from terminal.order_door import OrderDoor  # noqa: E402
 from terminal.routing import websockets  # noqa: E402
 
 require_safe()  # no management command stands in front of this process to run the system checks
 span_file()  # read before the first order asks for it, as the library of option prices
 greeks.special()
 
-application = ProtocolTypeRouter({"http": ThreadHandler(), "websocket": websockets})
+application = ProtocolTypeRouter({"http": OrderDoor(ThreadHandler()), "websocket": websockets})

@@ -19,6 +19,8 @@ from oms.core.rules import RefusalCode
 
 log = logging.getLogger(__name__)
 
+SOMETHING_WRONG = "Something went wrong here."
+
 
 class ErrorCode(StrEnum):
     """All that an error's `code` can be, beside the reasons why an order is not taken (`RefusalCode`)."""
@@ -125,13 +127,14 @@ def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
         set_rollback,  # at the top it would be a circle: views load authentication, that this
     )
 
-    response = _response(exception)
+    response = response_of(exception)
     if response is not None:
         set_rollback()
     return response
 
 
-def _response(exception: Exception) -> Response | None:
+def response_of(exception: Exception) -> Response | None:
+    """The answer to an exception; None for what is nobody's plan."""
     if isinstance(exception, Http404):
         exception = exceptions.NotFound()
     elif isinstance(exception, PermissionDenied):
@@ -201,5 +204,5 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's 500: it says nothing about why; the log does."""
     if request.path.startswith("/api/"):
-        return JsonResponse(error_body(ErrorCode.INTERNAL, "Something went wrong here."), status=500)
-    return HttpResponse("Something went wrong here.", status=500, content_type="text/plain")
+        return JsonResponse(error_body(ErrorCode.INTERNAL, SOMETHING_WRONG), status=500)
+    return HttpResponse(SOMETHING_WRONG, status=500, content_type="text/plain")

@@ -42,9 +42,14 @@ def order_ids(request: HttpRequest, answer: object) -> list[int]:
     if request.method == "GET" or not isinstance(answer, dict):
         return []
     if request.path_info == ORDERS_PATH:
-        return ids_in([answer, answer.get("details")])
+        return order_ids_in(answer)
     orders = answer.get("orders")
     return ids_in(orders) if isinstance(orders, list) else []
+
+
+def order_ids_in(answer: dict[str, Any]) -> list[int]:
+    """The order that was taken, or that was stored as refused."""
+    return ids_in([answer, answer.get("details")])
 
 
 def ids_in(rows: list[Any]) -> list[int]:

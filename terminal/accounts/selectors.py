@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser, User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django_otp import user_has_device
 
 from feeds import clock
@@ -29,6 +30,13 @@ def token_digest(text: str) -> str:
 def user_of_token(digest: str) -> User | None:
     """The user whose token has this digest, if it works now: not revoked, not expired, its user active."""
     return one_row(User, LIVE_USER, [digest, clock.wall_now()])
+
+
+def users_of_tokens(digests: Sequence[str]) -> dict[str, User]:
+    """`user_of_token` of many, by digest."""
+    live = Q(expires_at=None) | Q(expires_at__gt=clock.wall_now())
+    rows = ApiToken.objects.filter(live, digest__in=digests, revoked_at=None, user__is_active=True)
+    return {row.digest: row.user for row in rows.select_related("user")}
 
 
 def tokens_of(user: AbstractBaseUser) -> QuerySet[ApiToken]:

@@ -1,0 +1,334 @@
+"""The door for orders of programs: what arrives together is identified, counted, placed and answered together.
+
+A program's order is a POST of one JSON object with a token. On threads of their own many such requests wait for each
+other and for the interpreter; here one thread answers all that have come meanwhile, with one statement for each
+question that they share. Nothing is refused here but by the order desk: what is not wholly as it should be (an
+unknown token, a body that is not valid, an account of somebody else, a budget that is used up) goes on to the view,
+which says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import orjson
+import structlog
+from csp.middleware import CSPMiddleware
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
+from redis import RedisError
+from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
+
+from feeds import clock
+from feeds.audit import client_address
+from oms import services
+from oms.intake import Waiting, intake
+from oms.models import Order
+from oms.serializers import PlaceSerializer
+from oms.services import Asked
+from oms.views import order_request, placed, reference_of
+from rms.models import TradingAccount
+from rms.selectors import may_trade
+from rms.views import valid
+from terminal import errors, throttling
+from terminal.accounts import services as accounts
+from terminal.accounts.authentication import KEYWORD
+from terminal.ops.headers import PathHeaders
+from terminal.request_logs import ORDERS_PATH, REQUEST_ID_HEADER, order_ids_in
+
+log = logging.getLogger(__name__)
+lines = structlog.getLogger(__name__)
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MOST = 32
+"""Requests that are answered together, as many as the intake places in one transaction."""
+BODY_BYTES = 16_384
+"""An order is a few hundred. What is larger is the view's."""
+JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
+ANY_TYPES = frozenset({"application/json", "*/*"})
+NOT_OURS = ("cookie", "content-encoding", "transfer-encoding", "expect")
+"""Headers of requests that mean more than an order: a session, a body that is not what it looks like."""
+RESPONSE_MIDDLEWARE = (XFrameOptionsMiddleware, PathHeaders, CSPMiddleware, SecurityMiddleware)
+"""Those that write headers of every answer, in the order in which an answer passes them."""
+AWAY = (DatabaseError, InterfaceError, RedisError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One request as it came: its ASGI scope, its headers by lower name, its body."""
+
+    scope: Scope
+    headers: Mapping[str, str]
+    body: bytes
+    came_at: float
+
+    @property
+    def token(self) -> str:
+        return self.headers["authorization"].partition(" ")[2].strip()
+
+    @property
+    def request_id(self) -> str:
+        own = self.headers.get(REQUEST_ID_HEADER.lower()) if settings.DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID else ""
+        return own or str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What goes back: status, whole headers and body."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A request of which everything is known that the desk needs."""
+
+    posted: Posted
+    request: HttpRequest
+    asked: Asked
+
+
+class OrderDoor:
+    """An ASGI application before another: `otherwise` gets all requests that are not a program's order in order."""
+
+    def __init__(self, otherwise: Application) -> None:
+        self._otherwise = otherwise
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="orders")
+        self._waiting: deque[tuple[Posted, asyncio.Future[Answered | None]]] = deque()
+        self._answering: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of_order(scope)
+        if headers is None:
+            await self._otherwise(scope, receive, send)
+            return
+        body = await whole_body(receive)
+        if body is None:
+            return
+        answer = await self._ask(Posted(scope, headers, body, clock.monotonic()))
+        if answer is None:
+            await self._otherwise(scope, repeating(body, receive), send)
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _ask(self, posted: Posted) -> Answered | None:
+        """None: it is for the view. Who hangs up meanwhile takes nothing back; the order is placed."""
+        future: asyncio.Future[Answered | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((posted, future))
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.create_task(self._answer())
+        return await future
+
+    async def _answer(self) -> None:
+        """Until nobody waits any more."""
+        while self._waiting:
+            await asyncio.sleep(intake().pause())
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
+            posted = [each for each, _ in batch]
+            answers = await asyncio.get_running_loop().run_in_executor(self._thread, answer_all, posted)
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+
+
+# --- what comes in
+
+
+def headers_of_order(scope: Scope) -> dict[str, str] | None:
+    """The headers of a program's order; None when the request is, or may be, something else."""
+    if scope["method"] != "POST" or scope["path"] != ORDERS_PATH or scope["query_string"] or scope.get("root_path"):
+        return None
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    is_plain = len(headers) == len(scope["headers"]) and not any(name in headers for name in NOT_OURS)
+    length = headers.get("content-length", "")
+    is_ours = (
+        is_plain
+        and headers.get("authorization", "").partition(" ")[0].lower() == KEYWORD.lower()
+        and headers.get("content-type", "").lower() in JSON_TYPES
+        and headers.get("accept", "*/*") in ANY_TYPES
+        and length.isascii()
+        and length.isdigit()
+        and int(length) <= BODY_BYTES
+    )
+    return headers if is_ours else None
+
+
+async def whole_body(receive: Receive) -> bytes | None:
+    """None: who sent it hung up."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def repeating(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body that was read already, and then what else comes."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+# --- what is answered
+
+
+def answer_all(posted: Sequence[Posted]) -> list[Answered | None]:
+    """An answer for each, None for what the view must answer: of that nothing has been done."""
+    close_old_connections()
+    try:
+        known = {place: each for place, each in enumerate(known_of(posted)) if each is not None}
+        outcomes = intake().place_all([each.asked for each in known.values()]) if known else []
+        answers: list[Answered | None] = [None] * len(posted)
+        told = []
+        for (place, each), outcome in zip(known.items(), outcomes, strict=True):
+            status, body = outcome_of(each.asked, outcome)
+            answers[place], line = answered(each, status, body)
+            told.append(line)
+        if told:
+            lines.info("orders_answered", answers=told)
+        return answers
+    finally:
+        close_old_connections()
+
+
+def known_of(posted: Sequence[Posted]) -> list[Known | None]:
+    """Who asks, for which account and what; None for what is not wholly in order, or cannot be known just now."""
+    try:
+        users = accounts.users_for_tokens([each.token for each in posted])
+        found = [_fields(each) if each.token in users else None for each in posted]
+        asked_for = {each.fields["account"] for each in found if each is not None}
+        rows = TradingAccount.objects.in_bulk(asked_for) if asked_for else {}
+        known = [
+            _known(each, row, users[each.token], rows) if row is not None else None
+            for each, row in zip(posted, found, strict=True)
+        ]
+        return _within_budget(known)
+    except AWAY as error:
+        log.warning("orders go to the view: %s", type(error).__name__)
+        return [None] * len(posted)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A request's checked host and its validated body."""
+
+    request: HttpRequest
+    fields: dict[str, Any]
+
+
+def _fields(posted: Posted) -> Fields | None:
+    request = ASGIRequest(posted.scope, BytesIO())
+    try:
+        request.get_host()
+        data = orjson.loads(posted.body)
+        is_secure = request.is_secure() or not settings.SECURE_SSL_REDIRECT
+        return Fields(request, valid(PlaceSerializer, data)) if is_secure and isinstance(data, dict) else None
+    except (DisallowedHost, orjson.JSONDecodeError, exceptions.ValidationError):
+        return None
+
+
+def _known(posted: Posted, found: Fields, user: User, rows: Mapping[int, TradingAccount]) -> Known | None:
+    fields = dict(found.fields)
+    account = rows.get(fields.pop("account"))
+    if account is None or not may_trade(user, account):
+        return None
+    try:
+        reference = reference_of(posted.headers.get("idempotency-key"), fields)
+    except exceptions.ValidationError:
+        return None
+    return Known(posted, found.request, Asked(order_request(account, fields, reference), user))
+
+
+def _within_budget(known: list[Known | None]) -> list[Known | None]:
+    """Each counts as a request of its user. Who must wait is not counted yet, and hears of it from the view."""
+    counted = [each for each in known if each is not None]
+    waits = iter(throttling.users_to_wait([each.asked.user for each in counted]))
+    return [None if each is None or next(waits) > 0 else each for each in known]
+
+
+def outcome_of(asked: Asked, outcome: Waiting) -> tuple[int, Any]:
+    """Status and body, as the view has them."""
+    try:
+        order = taken(asked, outcome)
+        return 201, placed(order)
+    except Exception as error:
+        response = errors.response_of(error)
+        if response is None:
+            log.exception("an order was not answered")
+            return 500, errors.error_body(errors.ErrorCode.INTERNAL, errors.SOMETHING_WRONG)
+        return response.status_code, response.data
+
+
+def taken(asked: Asked, outcome: Waiting) -> Order:
+    """The order. Raises what the desk refused it for, or what went wrong."""
+    if outcome.answer is None:
+        raise outcome.failure or RuntimeError("the request was not answered")
+    order = services.taken(outcome.answer)
+    if asked.user is not None and order.user_id == asked.user.pk:
+        order.user = asked.user  # known already; the row need not be read for its name
+    return order
+
+
+def answered(known: Known, status: int, body: Any) -> tuple[Answered, dict[str, Any]]:
+    """The answer, and what the log says of it."""
+    request_id, content = known.posted.request_id, JSONRenderer().render(body)
+    headers = [
+        *standing_headers(known.request.is_secure()),
+        (b"Content-Length", b"%d" % len(content)),
+        (REQUEST_ID_HEADER.encode(), request_id.encode()),
+    ]
+    line = {
+        "request_id": request_id,
+        "code": status,
+        "user_id": known.asked.user.pk if known.asked.user else None,
+        "order_id": order_ids_in(body),
+        "address": client_address(known.request.META),
+        "milliseconds": round((clock.monotonic() - known.posted.came_at) * 1000, 1),
+    }
+    return Answered(status, headers, content), line
+
+
+@lru_cache(maxsize=2)
+def standing_headers(is_secure: bool) -> tuple[tuple[bytes, bytes], ...]:
+    """What every answer carries: as our middleware writes it, asked once."""
+    request = HttpRequest()
+    request.path = request.path_info = ORDERS_PATH
+    request._get_scheme = lambda: "https" if is_secure else "http"  # type: ignore[method-assign]
+    response = HttpResponse(content_type="application/json", headers={"Cache-Control": "private, no-store"})
+    for kind in RESPONSE_MIDDLEWARE:
+        response = kind(HttpResponse).process_response(request, response)
+    return tuple((name.encode(), value.encode()) for name, value in response.items())
