@@ -48,6 +48,15 @@ def _select(model: type[Model]) -> tuple[tuple[str, ...], str, Readers]:
     return names, f"SELECT {columns} FROM {model._meta.db_table}", readers  # noqa: S608 - our own names
 
 
+def fetch_each(*asked: tuple[str, Any]) -> list[list[tuple[Any, ...]]]:
+    """The rows of several queries (SQL, values) in one round trip. In a transaction, each sees what is there then."""
+    cursors = [connection.cursor() for _ in asked]
+    with connection.connection.pipeline():
+        for cursor, (statement, values) in zip(cursors, asked, strict=True):
+            cursor.execute(statement, values)
+        return [cursor.fetchall() for cursor in cursors]
+
+
 # --- many rows in one statement -------------------------------------------------------------------
 
 

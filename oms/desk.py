@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
-from django.db import connection
 
 from feeds import clock
 from feeds.core.calendar import Phase
 from feeds.core.instrument import SECURITY_ID_BITS
 from feeds.core.tick import TickFlag
+from feeds.rows import fetch_each
 from oms import trading_day
 from oms.core.order import EXITS, STOP_TYPES, OrderStatus, OrderType, Role, Side
 from oms.core.protection import protected_price
@@ -26,7 +26,7 @@ from rms.core.product import Product
 from rms.margin import Held, Pending, additional
 from rms.market import Market, NoMarketData, market_for
 from rms.models import Funds, Holding
-from rms.standing import Standing, standings_of
+from rms.standing import Standing, standings_in, standings_query
 
 NANOSECONDS = 10**9
 
@@ -129,8 +129,10 @@ class Desk:
     ) -> dict[int, Desk]:
         """`open` for several accounts, by account; `users` says who trades each. They share one market."""
         accounts = [each.account_id for each in funds]
-        books, positions = read_books(accounts), open_positions(accounts)
-        standings = standings_of(users)
+        book_rows, position_rows, standing_rows = fetch_each(
+            books_query(accounts), positions_query(accounts), standings_query(users)
+        )
+        books, positions, standings = books_in(book_rows), positions_in(position_rows), standings_in(standing_rows)
         live_codes = {order.code for live, _ in books.values() for order in live}
         held_codes = {code for rows in positions.values() for code, *_ in rows}
         market = market_for({*codes, *live_codes, *held_codes}, now.date())
@@ -271,11 +273,12 @@ class Desk:
         self.asked[segment] = self.asked.get(segment, 0) + 1
 
 
-def read_books(account_ids: Sequence[int]) -> dict[int, tuple[list[LiveOrder], dict[int, int]]]:
+def books_query(account_ids: Sequence[int]) -> tuple[str, Any]:
+    return BOOKS, {"accounts": list(account_ids), "bits": SECURITY_ID_BITS}
+
+
+def books_in(rows: Iterable[tuple[int, str | None, str | None]]) -> dict[int, tuple[list[LiveOrder], dict[int, int]]]:
     """By account its live orders, oldest first, and by segment what was asked of it in the last second."""
-    with connection.cursor() as cursor:
-        cursor.execute(BOOKS, {"accounts": list(account_ids), "bits": SECURITY_ID_BITS})
-        rows = cursor.fetchall()
     return {account_id: (_live_orders(live), _by_segment(asked)) for account_id, live, asked in rows}
 
 
@@ -295,11 +298,12 @@ def _live_order(pk: int, code: int, side: str, product: str, kind: str, remainin
     )  # fmt: skip
 
 
-def open_positions(account_ids: Sequence[int]) -> dict[int, list[PositionRow]]:
+def positions_query(account_ids: Sequence[int]) -> tuple[str, Any]:
+    return POSITIONS, [list(account_ids)]
+
+
+def positions_in(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[PositionRow]]:
     """By account what is open; an account without a position is absent."""
-    with connection.cursor() as cursor:
-        cursor.execute(POSITIONS, [list(account_ids)])
-        rows = cursor.fetchall()
     found: dict[int, list[PositionRow]] = {}
     for account_id, *row in rows:
         found.setdefault(account_id, []).append(tuple(row))
@@ -342,7 +346,8 @@ def holding(account_id: int, code: int) -> int:
 
 def requests_in_second(account_id: int) -> dict[int, int]:
     """What users asked of an account in the last second, by segment. The account's funds row is locked."""
-    return read_books([account_id])[account_id][1]
+    [rows] = fetch_each(books_query([account_id]))
+    return books_in(rows)[account_id][1]
 
 
 def allowed_in_second(standing: Standing) -> int:

@@ -36,7 +36,7 @@ from oms.errors import ChangeRefused, NotChangeable, OrderError, OrderRefused, R
 from oms.models import LIVE_VALUES, Order, OrderEvent, OrderGroup
 from oms.placing import Intent
 from oms.requests import OrderRequest
-from rms import gate, holds, ledger
+from rms import facts, gate, holds, ledger
 from rms.core.position import average_price
 from rms.core.product import Product
 from rms.fills import Fill, record_fills
@@ -187,7 +187,8 @@ def _place_fresh(funds: Mapping[int, Funds], fresh: Sequence[Asked], group: Orde
         for account_id, desk in desks.items()
     ]
     placing.check_all(placements)
-    save_changes(placing.write(placements), also=placing.refusal_facts(placements))
+    with facts.together():
+        save_changes(placing.write(placements), also=placing.refusal_facts(placements))
     bell.ring_after_commit()
     return answers | {each.request.key: each.orders[0] for placement in placements for each in placement.intents}
 

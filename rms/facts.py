@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -21,6 +23,8 @@ ALERT = "ALERT"
 Body = dict[str, Any]
 NewFact = tuple[int, str, Body]
 """Account id, kind and body."""
+
+_gathered: ContextVar[list[NewFact] | None] = ContextVar("gathered", default=None)
 
 RECORD = """
 WITH given AS (
@@ -45,7 +49,11 @@ def record(account_id: int, kind: str, body: Body) -> int:
 
 
 def record_many(new: Sequence[NewFact]) -> dict[int, int]:
-    """Add facts in the order given, in one statement; returns each account's last offset."""
+    """Add facts in the order given, in one statement; returns each account's last offset, inside `together` none."""
+    gathering = _gathered.get()
+    if gathering is not None:
+        gathering.extend(new)
+        return {}
     if not new:
         return {}
     last: dict[int, int] = {}
@@ -54,6 +62,18 @@ def record_many(new: Sequence[NewFact]) -> dict[int, int]:
         for account_id, offset in cursor.fetchall():
             last[account_id] = max(offset, last.get(account_id, 0))
     return last
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Whatever is told inside is recorded at the end, in its order, by one statement."""
+    gathered: list[NewFact] = []
+    token = _gathered.set(gathered)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    record_many(gathered)
 
 
 def facts_after(account_id: int, offset: int, limit: int) -> list[tuple[int, str, Body]]:

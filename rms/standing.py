@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
 import orjson
-from django.db import connection
 
+from feeds.rows import fetch_each
 from rms.core.limits import Limits, stricter
 
 STANDING = """
@@ -39,14 +39,17 @@ class Standing:
 
 def standing_of(account_id: int, user_id: int | None) -> Standing:
     """How it stands with an account and the user who trades it, behind the gate and under the funds lock."""
-    return standings_of({account_id: user_id})[account_id]
+    [rows] = fetch_each(standings_query({account_id: user_id}))
+    return standings_in(rows)[account_id]
 
 
-def standings_of(users: Mapping[int, int | None]) -> dict[int, Standing]:
-    """`standing_of` for several accounts, given who trades each."""
-    with connection.cursor() as cursor:
-        cursor.execute(STANDING, {"accounts": list(users), "users": list(users.values())})
-        rows = cursor.fetchall()
+def standings_query(users: Mapping[int, int | None]) -> tuple[str, Any]:
+    """What to ask for `standings_in`, given who trades each account."""
+    return STANDING, {"accounts": list(users), "users": list(users.values())}
+
+
+def standings_in(rows: Iterable[tuple[Any, ...]]) -> dict[int, Standing]:
+    """`standing_of` for several accounts."""
     return {
         account_id: Standing(enabled, stopped, _limits(orjson.loads(limits) if limits else []))
         for account_id, enabled, stopped, limits in rows

@@ -33,6 +33,7 @@ from oms.core.order import STOP_TYPES, TERMINAL, OrderStatus, Side
 from oms.models import Order, OrderEvent, Trade
 from oms.process.fencing import require_epoch
 from oms.process.reasons import REQUESTED, sentence
+from rms import facts as account_facts
 from rms import fills as money
 from rms import ledger
 from rms.core.product import Product
@@ -91,10 +92,12 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
     room = room_for(events, orders)
     page = translate(events, orders, epoch, market, room)
     transaction.on_commit(partial(failpoints.reach, "after_commit_before_announce"))
-    if page.trades:  # before the orders, whose ends void what a fill has not posted
-        money.record_fills(fills_of(page, _held(page.unfilled)), market)
-        insert_rows(page.trades, TRADE_COLUMNS)
-    save_changes(page.changes, also=[(each.account_id, facts.TRADE, facts.trade_body(each)) for each in page.trades])
+    told = [(each.account_id, facts.TRADE, facts.trade_body(each)) for each in page.trades]
+    with account_facts.together():
+        if page.trades:  # before the orders, whose ends void what a fill has not posted
+            money.record_fills(fills_of(page, _held(page.unfilled)), market)
+            insert_rows(page.trades, TRADE_COLUMNS)
+        save_changes(page.changes, also=told)
     failpoints.reach("before_commit")
     ended = frozenset(pk for pk, order in page.orders.items() if order.status in TERMINAL)
     return Written(len(page.trades), ended, frozenset(page.cut))
