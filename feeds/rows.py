@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -51,10 +52,21 @@ def _select(model: type[Model]) -> tuple[tuple[str, ...], str, Readers]:
 def fetch_each(*asked: tuple[str, Any]) -> list[list[tuple[Any, ...]]]:
     """The rows of several queries (SQL, values) in one round trip. In a transaction, each sees what is there then."""
     cursors = [connection.cursor() for _ in asked]
-    with connection.connection.pipeline():
+    with pipelined():
         for cursor, (statement, values) in zip(cursors, asked, strict=True):
             cursor.execute(statement, values)
-        return [cursor.fetchall() for cursor in cursors]
+    return [cursor.fetchall() for cursor in cursors]
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """Statements inside do not wait: they go to the database with the next one whose rows are read, or at the end.
+
+    What one of them is refused for is raised there; nothing behind it was done. Only for a transaction's own block.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
 
 
 # --- many rows in one statement -------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from feeds import audit, clock
 from feeds.core.calendar import Phase
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
+from feeds.rows import pipelined
 from oms import bell, placing, trading_day
 from oms.changes import Change, change, hold_reference, lock_orders, save_changes
 from oms.core.order import EXITS, STOP_TYPES, TERMINAL, OrderStatus, OrderType, Role, Side, Source, Validity
@@ -128,8 +129,9 @@ def place_each(asked: Sequence[Asked]) -> list[Answer]:
 
 
 def _place(asked: Sequence[Asked], group: OrderGroup | None) -> list[Answer]:
-    gate.shared()
-    funds = ledger.lock({each.request.account_id for each in asked})
+    with pipelined():
+        gate.shared()
+        funds = ledger.lock({each.request.account_id for each in asked})
     answers = _first_answers(asked)
     fresh = [each for each in asked if each.request.key not in answers]
     if fresh:
@@ -187,7 +189,7 @@ def _place_fresh(funds: Mapping[int, Funds], fresh: Sequence[Asked], group: Orde
         for account_id, desk in desks.items()
     ]
     placing.check_all(placements)
-    with facts.together():
+    with pipelined(), facts.together():
         save_changes(placing.write(placements), also=placing.refusal_facts(placements))
     bell.ring_after_commit()
     return answers | {each.request.key: each.orders[0] for placement in placements for each in placement.intents}

@@ -24,6 +24,7 @@ Body = dict[str, Any]
 NewFact = tuple[int, str, Body]
 """Account id, kind and body."""
 
+COLUMNS = ("account_id", "kind", "body")
 _gathered: ContextVar[list[NewFact] | None] = ContextVar("gathered", default=None)
 
 RECORD = """
@@ -58,7 +59,7 @@ def record_many(new: Sequence[NewFact]) -> dict[int, int]:
         return {}
     last: dict[int, int] = {}
     with connection.cursor() as cursor:
-        cursor.execute(RECORD, [as_records(("account_id", "kind", "body"), new)])
+        cursor.execute(RECORD, [as_records(COLUMNS, new)])
         for account_id, offset in cursor.fetchall():
             last[account_id] = max(offset, last.get(account_id, 0))
     return last
@@ -73,7 +74,9 @@ def together() -> Iterator[None]:
         yield
     finally:
         _gathered.reset(token)
-    record_many(gathered)
+    if gathered:
+        with connection.cursor() as cursor:
+            cursor.execute(RECORD, [as_records(COLUMNS, gathered)])
 
 
 def facts_after(account_id: int, offset: int, limit: int) -> list[tuple[int, str, Body]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connection
 
 from feeds.core.instrument import InstrumentType
-from feeds.rows import as_records, insert_statement
+from feeds.rows import all_rows, as_records, insert_statement
 from rms import facts, holds, ledger, margin
 from rms.core.margin import Margin
 from rms.core.position import Effect, PositionState, apply_fill, average_price, deliver, mark_to, start_day
@@ -130,10 +130,12 @@ def _fresh(fills: Sequence[Fill]) -> list[Fill]:
 def _positions(fills: Sequence[Fill]) -> dict[PositionKey, Position]:
     """The position of each fill as it is, locked by id, or as one that is flat."""
     days = {_key(fill): fill.trading_date for fill in fills}
-    rows = Position.objects.select_for_update().filter(
-        account_id__in={key.account_id for key in days}, instrument_id__in={key.code for key in days}
+    rows = all_rows(
+        Position,
+        "account_id = ANY(%s) AND instrument_id = ANY(%s) ORDER BY id FOR UPDATE",
+        [list({key.account_id for key in days}), list({key.code for key in days})],
     )
-    stored = {PositionKey(row.account_id, row.instrument_id, row.product): row for row in rows.order_by("pk")}
+    stored = {PositionKey(row.account_id, row.instrument_id, row.product): row for row in rows}
     return {
         key: stored.get(key)
         or Position(account_id=key.account_id, instrument_id=key.code, product=key.product, trading_date=day)

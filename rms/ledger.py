@@ -107,8 +107,10 @@ def transfer(
     """
     asked = Movement(reference, kind, account_id, amount, against, trading_date, actor, reason, details or {})
     lock([account_id])
-    moved = post_movements([asked])
-    if not moved:
+    with connection.cursor() as cursor:
+        cursor.execute(POST, [_as_given([asked])])
+        is_new = cursor.fetchone() is not None
+    if not is_new:
         return _the_first(asked)
     if not change_funds({account_id: FundsChange(cash=amount)}, bound=kind in BOUND_BY_FLOOR):
         raise InsufficientFunds("The account does not have that much to spare.", **shortfall(account_id, -amount))
@@ -162,18 +164,21 @@ SELECT reference FROM made
 """  # noqa: S608 - names of our columns
 
 
-def post_movements(movements: Sequence[Movement]) -> set[str]:
-    """Insert transfers and their entries in one statement; returns the references that were new.
+def post_movements(movements: Sequence[Movement]) -> None:
+    """Insert transfers and their entries in one statement, but for references that were posted before.
 
     Only a part of the change: the caller holds the locks and follows with `change_funds` in the same transaction.
     """
+    if movements:
+        with connection.cursor() as cursor:
+            cursor.execute(POST, [_as_given(movements)])
+
+
+def _as_given(movements: Sequence[Movement]) -> str:
+    """Raises: ValueError."""
     if any(not movement.amount for movement in movements):
         raise ValueError("a transfer of nothing")
-    if not movements:
-        return set()
-    with connection.cursor() as cursor:
-        cursor.execute(POST, [as_records(MOVEMENT_COLUMNS, map(_row_of, movements))])
-        return {reference for (reference,) in cursor.fetchall()}
+    return as_records(MOVEMENT_COLUMNS, map(_row_of, movements))
 
 
 def _row_of(movement: Movement) -> tuple[Any, ...]:

@@ -37,6 +37,7 @@ from rest_framework.renderers import JSONRenderer
 
 from feeds import clock
 from feeds.audit import client_address
+from feeds.rows import all_rows
 from oms import services
 from oms.intake import Waiting, intake
 from oms.models import Order
@@ -230,8 +231,8 @@ def known_of(posted: Sequence[Posted]) -> list[Known | None]:
     try:
         users = accounts.users_for_tokens([each.token for each in posted])
         found = [_fields(each) if each.token in users else None for each in posted]
-        asked_for = {each.fields["account"] for each in found if each is not None}
-        rows = TradingAccount.objects.in_bulk(asked_for) if asked_for else {}
+        asked_for = list({each.fields["account"] for each in found if each is not None})
+        rows = {row.pk: row for row in all_rows(TradingAccount, "id = ANY(%s)", [asked_for])} if asked_for else {}
         known = [
             _known(each, row, users[each.token], rows) if row is not None else None
             for each, row in zip(posted, found, strict=True)

@@ -8,9 +8,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from feeds.clock import IST
+from feeds.rows import pipelined
 from oms import facts, failpoints
 from oms.bulk import TRADE_COLUMNS, insert_rows
 from oms.changes import Change, change, hold_reference, lock_orders, save_changes
@@ -39,9 +40,10 @@ from rms import ledger
 from rms.core.product import Product
 from rms.fills import Fill
 from rms.market import Market
-from rms.models import Hold, Holding, Position
+from rms.models import Holding, Position
 
 Kind = OrderEvent.Kind
+HELD = "SELECT reference, amount FROM rms_hold WHERE reference = ANY(%s) AND state = 'HELD'"
 MarketOf = Callable[[Collection[int]], Market]
 """The prices that fills of these instruments are margined on."""
 
@@ -84,23 +86,36 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
         Fenced: another process has taken over.
         django.db.Error: nothing was written, or (the connection broke in the commit) that is not known.
     """
-    ids = {event.order_id for event in events}
+    transaction.on_commit(partial(failpoints.reach, "after_commit_before_announce"))
     require_epoch(epoch)
-    ledger.lock(Order.objects.filter(pk__in=ids).values_list("account_id", flat=True).distinct())
+    with pipelined():
+        written = _write(events, epoch, market_of)
+    failpoints.reach("before_commit")
+    return written
+
+
+def _write(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf) -> Written:
+    ids = {event.order_id for event in events}
+    ledger.lock(_accounts_of(ids))
     orders = lock_orders(ids)
     market = market_of({orders[event.order_id].instrument_id for event in events if isinstance(event, Filled)})
     room = room_for(events, orders)
     page = translate(events, orders, epoch, market, room)
-    transaction.on_commit(partial(failpoints.reach, "after_commit_before_announce"))
     told = [(each.account_id, facts.TRADE, facts.trade_body(each)) for each in page.trades]
     with account_facts.together():
         if page.trades:  # before the orders, whose ends void what a fill has not posted
             money.record_fills(fills_of(page, _held(page.unfilled)), market)
             insert_rows(page.trades, TRADE_COLUMNS)
         save_changes(page.changes, also=told)
-    failpoints.reach("before_commit")
     ended = frozenset(pk for pk, order in page.orders.items() if order.status in TERMINAL)
     return Written(len(page.trades), ended, frozenset(page.cut))
+
+
+def _accounts_of(ids: Collection[int]) -> list[int]:
+    """Whose orders these are; an order never changes hands."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT account_id FROM oms_order WHERE id = ANY(%s)", [list(ids)])
+        return [account_id for (account_id,) in cursor.fetchall()]
 
 
 def translate(
@@ -121,6 +136,8 @@ def translate(
 
 def _requests_to_cancel(orders: Mapping[int, Order]) -> dict[int, OrderEvent]:
     ids = [pk for pk, order in orders.items() if order.cancel_requested]
+    if not ids:
+        return {}
     events = OrderEvent.objects.filter(order__in=ids, kind=Kind.CANCEL_REQUESTED).select_related("actor")
     return {event.order_id: event for event in events}
 
@@ -199,8 +216,9 @@ def fill_whole(page: Page, order: Order, event: Filled, multiplier: int) -> None
 
 def _held(ids: Mapping[int, int]) -> dict[str, int]:
     """Paise that the orders bind now; those that never held anything are absent."""
-    rows = Hold.objects.filter(reference__in=[hold_reference(pk) for pk in ids], state=Hold.State.HELD)
-    return dict(rows.values_list("reference", "amount"))
+    with connection.cursor() as cursor:
+        cursor.execute(HELD, [[hold_reference(pk) for pk in ids]])
+        return dict(cursor.fetchall())
 
 
 def fills_of(page: Page, held: Mapping[str, int]) -> list[Fill]:

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser, User
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django_otp import user_has_device
 
 from feeds import clock
-from feeds.rows import one_row
+from feeds.rows import all_rows, one_row
 from terminal.accounts.models import ApiToken
 from terminal.accounts.roles import Role
 
@@ -19,6 +20,11 @@ is_active AND id = (
   SELECT user_id FROM accounts_apitoken
   WHERE digest = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
 )
+"""
+
+LIVE_TOKENS = """
+SELECT digest, user_id FROM accounts_apitoken
+WHERE digest = ANY(%s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
 """
 
 
@@ -34,9 +40,11 @@ def user_of_token(digest: str) -> User | None:
 
 def users_of_tokens(digests: Sequence[str]) -> dict[str, User]:
     """`user_of_token` of many, by digest."""
-    live = Q(expires_at=None) | Q(expires_at__gt=clock.wall_now())
-    rows = ApiToken.objects.filter(live, digest__in=digests, revoked_at=None, user__is_active=True)
-    return {row.digest: row.user for row in rows.select_related("user")}
+    with connection.cursor() as cursor:
+        cursor.execute(LIVE_TOKENS, [list(digests), clock.wall_now()])
+        owners = dict(cursor.fetchall())
+    users = {user.pk: user for user in all_rows(User, "is_active AND id = ANY(%s)", [list(owners.values())])}
+    return {digest: users[owner] for digest, owner in owners.items() if owner in users}
 
 
 def tokens_of(user: AbstractBaseUser) -> QuerySet[ApiToken]:
