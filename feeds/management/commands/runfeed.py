@@ -8,6 +8,7 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand, CommandError
 
+from feeds import pauses
 from feeds.models import DhanAccount
 from feeds.process.runtime import run_until_signalled
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--account", required=True, help="Name of the DhanAccount.")
 
     def handle(self, *args: Any, account: str, **options: Any) -> None:
+        pauses.keep_short()
         try:
             uvloop.run(run_until_signalled(account))
         except DhanAccount.DoesNotExist:

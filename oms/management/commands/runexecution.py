@@ -7,6 +7,7 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand
 
+from feeds import pauses
 from feeds.core import greeks
 from feeds.reign import run_until_signalled
 from oms.process.runtime import ExecutionProcess
@@ -19,6 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         span_file()  # read before the first order asks for it, as the library of option prices
         greeks.special()
+        pauses.keep_short()
         uvloop.run(_run())
 
 
