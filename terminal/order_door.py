@@ -150,7 +150,7 @@ class OrderDoor:
             await asyncio.sleep(intake().pause())
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
             posted = [each for each, _ in batch]
-            answers = await asyncio.get_running_loop().run_in_executor(self._thread, answer_all, posted)
+            answers = await asyncio.get_running_loop().run_in_executor(self._thread, answer_on_thread, posted)
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
@@ -207,23 +207,28 @@ def repeating(body: bytes, receive: Receive) -> Receive:
 # --- what is answered
 
 
-def answer_all(posted: Sequence[Posted]) -> list[Answered | None]:
-    """An answer for each, None for what the view must answer: of that nothing has been done."""
+def answer_on_thread(posted: Sequence[Posted]) -> list[Answered | None]:
+    """`answer_all`, with a connection of the pool for as long as it takes."""
     close_old_connections()
     try:
-        known = {place: each for place, each in enumerate(known_of(posted)) if each is not None}
-        outcomes = intake().place_all([each.asked for each in known.values()]) if known else []
-        answers: list[Answered | None] = [None] * len(posted)
-        told = []
-        for (place, each), outcome in zip(known.items(), outcomes, strict=True):
-            status, body = outcome_of(each.asked, outcome)
-            answers[place], line = answered(each, status, body)
-            told.append(line)
-        if told:
-            lines.info("orders_answered", answers=told)
-        return answers
+        return answer_all(posted)
     finally:
         close_old_connections()
+
+
+def answer_all(posted: Sequence[Posted]) -> list[Answered | None]:
+    """An answer for each, None for what the view must answer: of that nothing has been done."""
+    known = {place: each for place, each in enumerate(known_of(posted)) if each is not None}
+    outcomes = intake().place_all([each.asked for each in known.values()]) if known else []
+    answers: list[Answered | None] = [None] * len(posted)
+    told = []
+    for (place, each), outcome in zip(known.items(), outcomes, strict=True):
+        status, body = outcome_of(each.asked, outcome)
+        answers[place], line = answered(each, status, body)
+        told.append(line)
+    if told:
+        lines.info("orders_answered", answers=told)
+    return answers
 
 
 def known_of(posted: Sequence[Posted]) -> list[Known | None]:
