@@ -13,9 +13,10 @@ up: $(VENV)/.runtime $(VENV)/.node
 page: $(VENV)/.runtime $(VENV)/.node
 	@$(BIN)/python -c 'from terminal import frontend; print(frontend.build())'
 
-# Bytecode is kept, whatever the shell says: each of the hundred processes of a run would compile everything again.
+# Three workers keep two cores busy, as much of the suite waits for something. Bytecode is kept, whatever the shell says:
+# each of the hundred processes of a run would compile everything again.
 test: $(VENV)/.development
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/.development
 	$(BIN)/python -m pytest -m soak -n 0 --soak $(ARGS)

@@ -51,8 +51,10 @@ class Child:
         self.user = user
         self.capture = capture
         self.process: subprocess.Popen[bytes] | None = None
+        self._is_asked = False
 
     def start(self) -> None:
+        self._is_asked = False
         self._put_aside_a_large_log()
         output: IO[bytes] | int = self.log.open("ab") if self.log else subprocess.DEVNULL
         try:
@@ -89,12 +91,17 @@ class Child:
         if self.running and self.process:
             self.process.send_signal(number)
 
+    def ask_to_stop(self) -> None:
+        """Once: a second signal would end some of them at once."""
+        if self.running and not self._is_asked:
+            self._is_asked = True
+            self.signal(self.stop_signal)
+
     def stop(self, seconds: float = 10.0) -> None:
         """Ask it to stop; kill its whole session when it does not in time."""
         if self.process is None:
             return
-        if self.running:
-            self.process.send_signal(self.stop_signal)
+        self.ask_to_stop()
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:

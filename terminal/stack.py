@@ -21,7 +21,8 @@ DOUBLINGS = 10
 """Far beyond the limit already; after a night of failures the power would be too large for a float."""
 SETTLED_SECONDS = 20.0
 """A process that lived this long starts again without waiting."""
-STOP_ORDER = ("beat", "worker", "web", "execution", "analytics", "feed", "simulator")
+STOPPED_LAST = "simulator"
+"""So that the feed can take its leave of it; the others stop side by side."""
 MESSAGE_BYTES = "65536"
 """Larger messages of a browser end its connection before they are read whole."""
 TOKEN_NAME = "simulator_token"  # noqa: S105 the name of a file
@@ -204,9 +205,13 @@ class Stack:
     # --- stopping
 
     def stop(self) -> None:
-        order = sorted(self.members, key=lambda name: STOP_ORDER.index(name.rstrip("0123456789")))
-        for name in order:
-            self.members[name].child.stop()
+        ours = [member.child for name, member in self.members.items() if name != STOPPED_LAST]
+        for child in ours:
+            child.ask_to_stop()
+        for child in ours:
+            child.stop()
+        if STOPPED_LAST in self.members:
+            self.members[STOPPED_LAST].child.stop()
         self.members.clear()
         for server in (self.valkey, self.postgres):
             server.stop()
