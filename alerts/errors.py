@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from feeds.core.refusal import Refused
 
-class AlertError(Exception):
-    """A refusal with a closed code; nothing was changed."""
 
-    code = "INVALID"
-
-    def __init__(self, message: str, **details: object) -> None:
-        super().__init__(message)
-        self.details = details
+class AlertError(Refused):
+    """Nothing was changed."""
 
 
 class AlertMissing(AlertError):

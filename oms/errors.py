@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from feeds.core.refusal import Refused
 
-class OrderError(Exception):
-    """A refusal with a code; what was asked did not happen."""
 
-    code = "INVALID"
-
-    def __init__(self, message: str, **details: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details = details
+class OrderError(Refused):
+    """An order, or a change of one, that is not taken."""
 
 
 class OrderRefused(OrderError):

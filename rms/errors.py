@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from feeds.core.refusal import Refused
 
-class RiskError(Exception):
-    """A refusal; the transaction it was raised in must not commit."""
 
-    code = "INVALID"
-
-    def __init__(self, message: str, **details: object) -> None:
-        super().__init__(message)
-        self.details = details
+class RiskError(Refused):
+    """The transaction it was raised in must not commit."""
 
 
 class AccountMissing(RiskError):

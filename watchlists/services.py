@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from feeds import clock, jobs, topics
+from feeds.core.refusal import Refused
 from feeds.core.subscriptions import Capacity
 from feeds.interest import CapacityExceeded, Source, Want, capacity, declare_interests
 from feeds.models import Instrument
@@ -28,14 +29,8 @@ ITEMS_PER_WATCHLIST = 1000
 """More is a data feed and not a list that somebody watches."""
 
 
-class WatchlistError(Exception):
-    """A refusal with a closed code; nothing was changed."""
-
-    code = "INVALID"
-
-    def __init__(self, message: str, **details: object) -> None:
-        super().__init__(message)
-        self.details = details
+class WatchlistError(Refused):
+    """Nothing was changed."""
 
 
 class WatchlistMissing(WatchlistError):

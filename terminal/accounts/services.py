@@ -26,6 +26,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from redis import Redis, RedisError
 
 from feeds import audit, clock
+from feeds.core.refusal import Refused
 from feeds.fanout.logins import CLOSED_CHANNEL
 from terminal.accounts import selectors
 from terminal.accounts.models import ApiToken
@@ -43,14 +44,8 @@ NOTED_TOKENS = 10_000
 REDIS_SECONDS = 1.0
 
 
-class AccountError(Exception):
-    """A refusal with a closed code; `details` are safe to show."""
-
-    code = "INVALID"
-
-    def __init__(self, message: str, **details: object) -> None:
-        super().__init__(message)
-        self.details = details
+class AccountError(Refused):
+    """Who may enter stays as it was."""
 
 
 class LoginFailed(AccountError):
