@@ -62,7 +62,8 @@ def fetch_each(*asked: tuple[str, Any]) -> list[list[tuple[Any, ...]]]:
 def pipelined() -> Iterator[None]:
     """Statements inside do not wait: they go to the database with the next one whose rows are read, or at the end.
 
-    What one of them is refused for is raised there; nothing behind it was done. Only for a transaction's own block.
+    What one of them is refused for is raised there; nothing behind it was done. Only for a transaction's own block, and
+    for statements of ours: a model that is saved asks at once how many rows that met, and is told none.
     """
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.pipeline():

@@ -87,6 +87,19 @@ async def test_a_change_keeps_the_order_and_takes_the_request_away(account):
     assert (order.status, order.limit_price, order.modify_request) == ("FILLED", 12_010, None)
 
 
+async def test_a_change_to_less_gives_the_difference_back(account):
+    order = await in_database(send)(account, limit_price=11_000, quantity=150, held=1_000_000)
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_010, 75)]))
+        asked = {"quantity": 75, "hold": 500_000, "held": 1_000_000, "filled_quantity": 0}
+        await Order.objects.filter(pk=order.pk).aupdate(modify_request=asked)
+        await desk.step()
+    await order.arefresh_from_db()
+    assert (order.status, order.quantity, order.modify_request) == ("OPEN", 75, None)
+    assert (await Funds.objects.aget(pk=account.pk)).held_margin == 500_000
+    assert (await Hold.objects.aget()).amount == 500_000
+
+
 async def test_a_restart_goes_on_with_the_book_as_it_was(account):
     partly = await in_database(send)(account, limit_price=12_010, quantity=150, held=2_000_000)
     stop = await in_database(send)(
