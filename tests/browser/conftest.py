@@ -18,8 +18,8 @@ from tests.browser.terminal import Terminal
 from tests.flows.server import Server, running
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-RATE = "800"
-"""Packets a second of the simulator: enough for every price to be seen moving, and little beside a browser."""
+RATE = "1600"
+"""Packets a second of the simulator: every price comes well within the five seconds after which it protects no order."""
 
 
 def missing(what: str) -> NoReturn:
