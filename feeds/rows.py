@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -23,11 +24,20 @@ def one_row(model: type[Row], condition: str, values: Sequence[Any]) -> Row | No
 
 def all_rows(model: type[Row], condition: str, values: Sequence[Any]) -> list[Row]:
     """The rows that meet a condition, as instances; what stands behind it (ORDER BY, FOR UPDATE) counts too."""
-    names, statement, readers = _select(model)
     with connection.cursor() as cursor:
-        cursor.execute(f"{statement} WHERE {condition}", values)
-        found = cursor.fetchall()
-    return [model.from_db(connection.alias, names, _read(row, readers)) for row in found]
+        cursor.execute(*select(model, condition, values))
+        return instances(model, cursor.fetchall())
+
+
+def select(model: type[Model], condition: str, values: Sequence[Any]) -> Query:
+    """What `all_rows` asks."""
+    return f"{_select(model)[1]} WHERE {condition}", values
+
+
+def instances(model: type[Row], rows: Iterable[tuple[Any, ...]]) -> list[Row]:
+    """What `select` found."""
+    names, _, readers = _select(model)
+    return [model.from_db(connection.alias, names, _read(row, readers)) for row in rows]
 
 
 def _read(row: tuple[Any, ...], readers: Readers) -> Sequence[Any]:
@@ -49,25 +59,51 @@ def _select(model: type[Model]) -> tuple[tuple[str, ...], str, Readers]:
     return names, f"SELECT {columns} FROM {model._meta.db_table}", readers  # noqa: S608 - our own names
 
 
-def fetch_each(*asked: tuple[str, Any]) -> list[list[tuple[Any, ...]]]:
-    """The rows of several queries (SQL, values) in one round trip. In a transaction, each sees what is there then."""
-    cursors = [connection.cursor() for _ in asked]
-    with pipelined():
-        for cursor, (statement, values) in zip(cursors, asked, strict=True):
+# --- several statements in one message ------------------------------------------------------------
+
+Query = tuple[str, Any]
+"""A statement and its values."""
+
+
+def fetch_each(*asked: Query) -> list[list[tuple[Any, ...]]]:
+    """The rows of several statements in one round trip. Each sees what is there when its turn comes.
+
+    One message, not the protocol's pipeline: of a client that is stopped between its parts the database would wait
+    for the rest without a limit, with all that the transaction has locked.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(";\n".join(cursor.mogrify(statement, values) for statement, values in asked))
+        found = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+        return found
+
+
+_waiting: ContextVar[list[str] | None] = ContextVar("waiting", default=None)
+
+
+def write(statement: str, values: Any) -> None:
+    """Execute what gives no rows; inside `sent_together` it goes with the others."""
+    waiting = _waiting.get()
+    with connection.cursor() as cursor:
+        if waiting is None:
             cursor.execute(statement, values)
-    return [cursor.fetchall() for cursor in cursors]
+        else:
+            waiting.append(cursor.mogrify(statement, values))
 
 
 @contextmanager
-def pipelined() -> Iterator[None]:
-    """Statements inside do not wait: they go to the database with the next one whose rows are read, or at the end.
-
-    What one of them is refused for is raised there; nothing behind it was done. Only for a transaction's own block, and
-    for statements of ours: a model that is saved asks at once how many rows that met, and is told none.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.pipeline():
+def sent_together() -> Iterator[None]:
+    """What is given to `write` inside goes as one message at the end, in its order: nothing read inside sees it."""
+    waiting: list[str] = []
+    token = _waiting.set(waiting)
+    try:
         yield
+    finally:
+        _waiting.reset(token)
+    if waiting:
+        with connection.cursor() as cursor:
+            cursor.execute(";\n".join(waiting))
 
 
 # --- many rows in one statement -------------------------------------------------------------------

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from django.db import connection
 from django.db.models import Model
 
-from feeds.rows import as_records, insert_statement
+from feeds.rows import as_records, insert_statement, write
 
 MUTABLE = {
     "status": "text",
@@ -87,9 +86,7 @@ def insert_rows(rows: Sequence[Model], columns: Mapping[str, str]) -> None:
     """Insert rows of one model, in their order. They do not learn their ids."""
     if not rows:
         return
-    statement = insert_statement(rows[0]._meta.db_table, columns)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [as_records(columns, values_of(rows, columns))])
+    write(insert_statement(rows[0]._meta.db_table, columns), [as_records(columns, values_of(rows, columns))])
 
 
 def values_of(rows: Iterable[Model], columns: Iterable[str]) -> Iterator[tuple[Any, ...]]:

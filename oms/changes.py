@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection
 
-from feeds.rows import all_rows, as_records, recordset
+from feeds.rows import all_rows, as_records, recordset, write
 from oms import facts
 from oms.bulk import EVENT_COLUMNS, MUTABLE, ORDER_COLUMNS, insert_rows, values_of
 from oms.core.order import TERMINAL, OrderStatus, next_status
@@ -141,5 +140,4 @@ def _insert(orders: Sequence[Order]) -> None:
 def _update(orders: Sequence[Order]) -> None:
     if not orders:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(UPDATE, [as_records(UPDATED, values_of(orders, UPDATED))])
+    write(UPDATE, [as_records(UPDATED, values_of(orders, UPDATED))])

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from feeds import audit, clock
 from feeds.core.calendar import Phase
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
-from feeds.rows import pipelined
+from feeds.rows import fetch_each, sent_together
 from oms import bell, placing, trading_day
 from oms.changes import Change, change, hold_reference, lock_orders, save_changes
 from oms.core.order import EXITS, STOP_TYPES, TERMINAL, OrderStatus, OrderType, Role, Side, Source, Validity
@@ -129,9 +129,8 @@ def place_each(asked: Sequence[Asked]) -> list[Answer]:
 
 
 def _place(asked: Sequence[Asked], group: OrderGroup | None) -> list[Answer]:
-    with pipelined():
-        gate.shared()
-        funds = ledger.lock({each.request.account_id for each in asked})
+    _, rows = fetch_each(gate.shared_query(), ledger.lock_query({each.request.account_id for each in asked}))
+    funds = ledger.locked(rows)
     answers = _first_answers(asked)
     fresh = [each for each in asked if each.request.key not in answers]
     if fresh:
@@ -189,7 +188,7 @@ def _place_fresh(funds: Mapping[int, Funds], fresh: Sequence[Asked], group: Orde
         for account_id, desk in desks.items()
     ]
     placing.check_all(placements)
-    with pipelined(), facts.together():
+    with sent_together(), facts.together():
         save_changes(placing.write(placements), also=placing.refusal_facts(placements))
     bell.ring_after_commit()
     return answers | {each.request.key: each.orders[0] for placement in placements for each in placement.intents}

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from feeds import topics
 from feeds.core.instrument import InstrumentKey
-from feeds.rows import as_records
+from feeds.rows import as_records, write
 from rms.core.position import average_price
 from rms.models import AccountFact, Funds, Position
 
@@ -75,8 +75,7 @@ def together() -> Iterator[None]:
     finally:
         _gathered.reset(token)
     if gathered:
-        with connection.cursor() as cursor:
-            cursor.execute(RECORD, [as_records(COLUMNS, gathered)])
+        write(RECORD, [as_records(COLUMNS, gathered)])
 
 
 def facts_after(account_id: int, offset: int, limit: int) -> list[tuple[int, str, Body]]:

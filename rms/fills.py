@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connection
 
 from feeds.core.instrument import InstrumentType
-from feeds.rows import all_rows, as_records, insert_statement
+from feeds.rows import all_rows, as_records, insert_statement, sent_together, write
 from rms import facts, holds, ledger, margin
 from rms.core.margin import Margin
 from rms.core.position import Effect, PositionState, apply_fill, average_price, deliver, mark_to, start_day
@@ -88,9 +88,10 @@ def record_fills(fills: Sequence[Fill], market: Market) -> list[FillEffect]:
     fresh = _fresh(fills)
     positions = _positions(fresh)
     effects = {fill.reference: _apply(fill, positions[_key(fill)]) for fill in fresh}
-    _save_positions(positions.values())
-    _save_changes(fresh, effects)
-    changes = _move_money(fresh, effects, market)
+    with sent_together():
+        _save_positions(positions.values())
+        _save_changes(fresh, effects)
+        changes = _move_money(fresh, effects, market)
     _release_holds(fresh, changes)
     touched = {_group(fill, market): fill.trading_date for fill in fresh}
     for account_id, used in _recompute(touched, market).items():
@@ -225,8 +226,7 @@ def _write(statement: str, columns: Iterable[str], rows: Sequence[Sequence[objec
     """One statement for all rows."""
     if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [as_records(columns, rows)])
+    write(statement, [as_records(columns, rows)])
 
 
 def _position_facts(fills: Sequence[Fill], positions: Mapping[PositionKey, Position]) -> list[facts.NewFact]:

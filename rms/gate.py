@@ -7,22 +7,28 @@ from __future__ import annotations
 
 from django.db import connection
 
+from feeds.rows import Query, fetch_each
+
 GATE = 0x62747632
 """The advisory lock's number ("btv2"): the only one this project takes."""
 
 
 def shared() -> None:
     """Go through the gate, before any other lock of a transaction that places, releases or triggers something new."""
-    _lock("SELECT pg_advisory_xact_lock_shared(%s)")
+    fetch_each(shared_query())
+
+
+def shared_query() -> Query:
+    """What `shared` asks, to be sent with what is locked behind it."""
+    return _lock("SELECT pg_advisory_xact_lock_shared(%s)")
 
 
 def exclusive() -> None:
     """Wait until all who went through have committed, and hold the gate shut until this transaction ends."""
-    _lock("SELECT pg_advisory_xact_lock(%s)")
+    fetch_each(_lock("SELECT pg_advisory_xact_lock(%s)"))
 
 
-def _lock(statement: str) -> None:
+def _lock(statement: str) -> Query:
     if not connection.in_atomic_block:
         raise RuntimeError("the gate is held until a transaction ends, and there is none")
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [GATE])
+    return statement, [GATE]

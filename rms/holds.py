@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from feeds.rows import write
 from rms.errors import HoldEnded, InsufficientMargin, ReferenceTaken
 from rms.ledger import FundsChange, change_funds, lock, shortfall
 from rms.models import Hold
@@ -96,8 +97,7 @@ def place_new(new: Sequence[NewHold]) -> None:
     if new:
         accounts, references, amounts = zip(*new, strict=True)
         values = {"accounts": list(accounts), "references": list(references), "amounts": list(amounts)}
-        with connection.cursor() as cursor:
-            cursor.execute(PLACE, values)
+        write(PLACE, values)
 
 
 def _fresh(new: Sequence[NewHold]) -> list[NewHold]:
@@ -127,8 +127,7 @@ def resize(reference: str, amount: int) -> Hold:
     if more and not change_funds({account_id: FundsChange(held=more)}, bound=more > 0):
         raise InsufficientMargin(REFUSAL, **shortfall(account_id, more))
     hold.amount = amount
-    with connection.cursor() as cursor:  # a save would ask how many rows it met, and so wait for the answer
-        cursor.execute("UPDATE rms_hold SET amount = %s WHERE id = %s", [amount, hold.pk])
+    hold.save(update_fields=["amount"])
     return hold
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 
-from feeds.rows import all_rows, as_records, recordset
+from feeds.rows import Query, as_records, fetch_each, instances, recordset, select, write
 from rms import facts
 from rms.errors import InsufficientFunds, ReferenceTaken
 from rms.models import Funds, LedgerAccount, TradingAccount, Transfer
@@ -74,10 +74,20 @@ def open_account(
 
 def lock(account_ids: Iterable[int]) -> dict[int, Funds]:
     """The funds rows of these accounts, locked by id ascending until the transaction ends: the first lock of all."""
+    [rows] = fetch_each(lock_query(account_ids))
+    return locked(rows)
+
+
+def lock_query(account_ids: Iterable[int]) -> Query:
+    """What `lock` asks, to be sent with others."""
     if not connection.in_atomic_block:
         raise RuntimeError("a lock is held until a transaction ends, and there is none")
-    rows = all_rows(Funds, "account_id = ANY(%s) ORDER BY account_id FOR UPDATE", [list(set(account_ids))])
-    return {funds.account_id: funds for funds in rows}
+    return select(Funds, "account_id = ANY(%s) ORDER BY account_id FOR UPDATE", [list(set(account_ids))])
+
+
+def locked(rows: Iterable[tuple[Any, ...]]) -> dict[int, Funds]:
+    """What `lock_query` found, by account."""
+    return {funds.account_id: funds for funds in instances(Funds, rows)}
 
 
 # --- transfers ----------------------------------------------------------------------------------
@@ -170,8 +180,7 @@ def post_movements(movements: Sequence[Movement]) -> None:
     Only a part of the change: the caller holds the locks and follows with `change_funds` in the same transaction.
     """
     if movements:
-        with connection.cursor() as cursor:
-            cursor.execute(POST, [_as_given(movements)])
+        write(POST, [_as_given(movements)])
 
 
 def _as_given(movements: Sequence[Movement]) -> str:

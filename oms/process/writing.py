@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from feeds.clock import IST
-from feeds.rows import pipelined
+from feeds.rows import sent_together
 from oms import facts, failpoints
 from oms.bulk import TRADE_COLUMNS, insert_rows
 from oms.changes import Change, change, hold_reference, lock_orders, save_changes
@@ -88,13 +88,6 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
     """
     transaction.on_commit(partial(failpoints.reach, "after_commit_before_announce"))
     require_epoch(epoch)
-    with pipelined():
-        written = _write(events, epoch, market_of)
-    failpoints.reach("before_commit")
-    return written
-
-
-def _write(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf) -> Written:
     ids = {event.order_id for event in events}
     ledger.lock(_accounts_of(ids))
     orders = lock_orders(ids)
@@ -105,8 +98,10 @@ def _write(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf) -> Wr
     with account_facts.together():
         if page.trades:  # before the orders, whose ends void what a fill has not posted
             money.record_fills(fills_of(page, _held(page.unfilled)), market)
+        with sent_together():
             insert_rows(page.trades, TRADE_COLUMNS)
-        save_changes(page.changes, also=told)
+            save_changes(page.changes, also=told)
+    failpoints.reach("before_commit")
     ended = frozenset(pk for pk, order in page.orders.items() if order.status in TERMINAL)
     return Written(len(page.trades), ended, frozenset(page.cut))
 
