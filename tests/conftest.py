@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 
+from feeds import pauses
 from terminal.accounts.roles import STAFF_ROLES, Role, ensure_roles
 from tests import emptying
 
@@ -98,3 +99,8 @@ def browser(people):
         return client
 
     return sign_in
+
+
+def pytest_collection_finish():
+    """What was imported for all tests is not looked through again for garbage while they run."""
+    pauses.keep_short()

@@ -42,7 +42,7 @@ CLOSED_SECONDS = 10.0
 FLOOD_MEMORY = 40 * MEGABYTE
 
 
-@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+@pytest.fixture(scope="module", params=["daphne", pytest.param("uvicorn", marks=pytest.mark.soak)])
 def hasty(request, django_db_setup, tmp_path_factory):
     with web_process(request.param, tmp_path_factory.mktemp("web"), **SHORT) as process:
         yield process

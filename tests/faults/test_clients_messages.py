@@ -82,7 +82,7 @@ BATCH = 40
 """A connection's messages at once: under the fifty that are too many commands, over the ten that may be mistakes."""
 
 
-@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+@pytest.fixture(scope="module", params=["daphne", pytest.param("uvicorn", marks=pytest.mark.soak)])
 def process(request, django_db_setup, tmp_path_factory):
     with web_process(request.param, tmp_path_factory.mktemp("web")) as process:
         yield process
