@@ -19,7 +19,7 @@ from tests.flows.server import Server, running
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 RATE = "1600"
-"""Packets a second of the simulator: every price comes well within the five seconds after which it protects no order."""
+"""Packets a second: every price comes well within the five seconds after which it protects no order."""
 
 
 def missing(what: str) -> NoReturn:
