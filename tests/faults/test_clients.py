@@ -283,7 +283,7 @@ class TestC10Flood:
             peak = max(peak, web.memory())
 
         await until(flooding.done, meanwhile=look)
-        # A reset may overtake the close frame; on a busy machine it was silent for too long before it had said too much.
+        # A reset may overtake the close frame; on a busy machine it was silent too long before it had said too much.
         assert browser.close_code in {4029, 4008, None}
         await until(lambda: browser.has_ended, meanwhile=look)
         assert peak - before <= FLOOD_MEMORY
