@@ -72,6 +72,7 @@ NOT_OURS = ("cookie", "content-encoding", "transfer-encoding", "expect")
 """Headers of requests that mean more than an order: a session, a body that is not what it looks like."""
 RESPONSE_MIDDLEWARE = (XFrameOptionsMiddleware, PathHeaders, CSPMiddleware, SecurityMiddleware)
 """Those that write headers of every answer, in the order in which an answer passes them."""
+BROKEN = errors.error_body(errors.ErrorCode.INTERNAL, errors.SOMETHING_WRONG)
 AWAY = (DatabaseError, InterfaceError, RedisError, OSError)
 
 
@@ -149,11 +150,18 @@ class OrderDoor:
         while self._waiting:
             await asyncio.sleep(intake().pause())
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
-            posted = [each for each, _ in batch]
-            answers = await asyncio.get_running_loop().run_in_executor(self._thread, answer_on_thread, posted)
+            answers = await self._answers([each for each, _ in batch])
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+
+    async def _answers(self, posted: Sequence[Posted]) -> Sequence[Answered | None]:
+        """A mistake of ours is told to all of them; the view is not asked, as their orders may be stored."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, answer_on_thread, posted)
+        except Exception:
+            log.exception("orders were not answered")
+            return [broken()] * len(posted)
 
 
 # --- what comes in
@@ -295,7 +303,7 @@ def outcome_of(asked: Asked, outcome: Waiting) -> tuple[int, Any]:
         response = errors.response_of(error)
         if response is None:
             log.exception("an order was not answered")
-            return 500, errors.error_body(errors.ErrorCode.INTERNAL, errors.SOMETHING_WRONG)
+            return 500, BROKEN
         return response.status_code, response.data
 
 
@@ -311,12 +319,8 @@ def taken(asked: Asked, outcome: Waiting) -> Order:
 
 def answered(known: Known, status: int, body: Any) -> tuple[Answered, dict[str, Any]]:
     """The answer, and what the log says of it."""
-    request_id, content = known.posted.request_id, JSONRenderer().render(body)
-    headers = [
-        *standing_headers(known.request.is_secure()),
-        (b"Content-Length", b"%d" % len(content)),
-        (REQUEST_ID_HEADER.encode(), request_id.encode()),
-    ]
+    request_id = known.posted.request_id
+    answer = written(status, body, is_secure=known.request.is_secure(), request_id=request_id)
     line = {
         "request_id": request_id,
         "code": status,
@@ -325,7 +329,21 @@ def answered(known: Known, status: int, body: Any) -> tuple[Answered, dict[str, 
         "address": client_address(known.request.META),
         "milliseconds": round((clock.monotonic() - known.posted.came_at) * 1000, 1),
     }
-    return Answered(status, headers, content), line
+    return answer, line
+
+
+def broken() -> Answered:
+    return written(500, BROKEN, is_secure=False, request_id=str(uuid.uuid4()))
+
+
+def written(status: int, body: Any, *, is_secure: bool, request_id: str) -> Answered:
+    content = JSONRenderer().render(body)
+    headers = [
+        *standing_headers(is_secure),
+        (b"Content-Length", b"%d" % len(content)),
+        (REQUEST_ID_HEADER.encode(), request_id.encode()),
+    ]
+    return Answered(status, headers, content)
 
 
 @lru_cache(maxsize=2)

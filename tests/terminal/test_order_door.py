@@ -320,6 +320,16 @@ async def test_many_at_once_are_all_answered_and_what_is_not_in_order_goes_on_wh
     assert references == {f"many-{n}" for n in range(8)}
 
 
+async def test_a_mistake_of_ours_is_told_to_all_and_to_the_next_no_more(busy_floor: Floor, monkeypatch) -> None:
+    door, order = OrderDoor(Otherwise()), json.dumps(body(busy_floor.account)).encode()
+    with monkeypatch.context() as broken:
+        broken.setattr(order_door, "known_of", lambda posted: 1 / 0)
+        answers = await asyncio.gather(*[ask(door, order) for _ in range(3)])
+    assert [status for status, _ in answers] == [500] * 3
+    assert json.loads(answers[0][1])["code"] == "INTERNAL"
+    assert (await ask(door, order))[0] == 201
+
+
 async def test_who_hangs_up_takes_nothing_back(busy_floor: Floor) -> None:
     door = OrderDoor(Otherwise())
     gone = asyncio.create_task(ask(door, json.dumps(body(busy_floor.account, client_reference="gone")).encode()))
