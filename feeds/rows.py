@@ -23,7 +23,7 @@ def one_row(model: type[Row], condition: str, values: Sequence[Any]) -> Row | No
 
 
 def all_rows(model: type[Row], condition: str, values: Sequence[Any]) -> list[Row]:
-    """The rows that meet a condition, as instances; what stands behind it (ORDER BY, FOR UPDATE) counts too."""
+    """The rows that meet a condition, as instances."""
     with connection.cursor() as cursor:
         cursor.execute(*select(model, condition, values))
         return instances(model, cursor.fetchall())
@@ -32,6 +32,23 @@ def all_rows(model: type[Row], condition: str, values: Sequence[Any]) -> list[Ro
 def select(model: type[Model], condition: str, values: Sequence[Any]) -> Query:
     """What `all_rows` asks."""
     return f"{_select(model)[1]} WHERE {condition}", values
+
+
+def locking(model: type[Model], condition: str, values: Sequence[Any]) -> Query:
+    """What to ask for rows that stay locked until the transaction ends; locks are taken by key ascending.
+
+    Raises:
+        RuntimeError: there is no transaction, so nothing would stay locked.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("a lock is held until a transaction ends, and there is none")
+    return select(model, f"{condition} ORDER BY {model._meta.pk.column} FOR UPDATE", values)
+
+
+def lock_rows(model: type[Row], condition: str, values: Sequence[Any]) -> list[Row]:
+    """The rows that meet a condition, locked (`locking`)."""
+    [rows] = fetch_each(locking(model, condition, values))
+    return instances(model, rows)
 
 
 def instances(model: type[Row], rows: Iterable[tuple[Any, ...]]) -> list[Row]:

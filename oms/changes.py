@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from feeds.rows import all_rows, as_records, recordset, write
+from feeds.rows import as_records, lock_rows, recordset, write
 from oms import facts
 from oms.bulk import EVENT_COLUMNS, MUTABLE, ORDER_COLUMNS, insert_rows, values_of
 from oms.core.order import TERMINAL, OrderStatus, next_status
@@ -49,7 +49,7 @@ def hold_reference(order_id: int) -> str:
 
 def lock_orders(ids: Collection[int]) -> dict[int, Order]:
     """The orders by id, locked until the transaction ends. What is to be changed is read here, after the funds rows."""
-    found = all_rows(Order, "id = ANY(%s) ORDER BY id FOR UPDATE", [list(ids)])
+    found = lock_rows(Order, "id = ANY(%s)", [list(ids)])
     return {order.pk: order for order in found}
 
 

@@ -42,6 +42,12 @@ class Waiting:
     def is_answered(self) -> bool:
         return self.answer is not None or self.failure is not None
 
+    def result(self) -> Answer:
+        """What `services.place_order` would return or raise, as a value. Raises what went wrong."""
+        if self.answer is None:
+            raise self.failure or RuntimeError("the request was not answered")
+        return self.answer
+
 
 class Intake:
     """Thread-safe. Each caller gets its answer on its own thread; one of them does the work of several."""
@@ -54,9 +60,7 @@ class Intake:
     def place(self, request: OrderRequest, user: AbstractBaseUser | None) -> Answer:
         """What `services.place_order` would return or raise, as a value. Durable when this returns."""
         [mine] = self.place_all([Asked(request, user)])
-        if mine.answer is None:
-            raise mine.failure or RuntimeError("the request was not answered")
-        return mine.answer
+        return mine.result()
 
     def place_all(self, asked: Sequence[Asked]) -> list[Waiting]:
         """Place several of one caller's; each with its answer, or with what went wrong."""

@@ -110,9 +110,7 @@ class OrdersView(ListAPIView[Order]):
         require_trading(request.user, account)
         reference = reference_of(key_of(request), asked)
         order = intake.place_order(order_request(account, asked, reference), request.user)
-        if order.user_id == request.user.pk:
-            order.user = request.user  # known already; the row need not be read for its name
-        return Response(placed(order), status=201)
+        return Response(placed(order, request.user), status=201)
 
 
 def key_of(request: Request) -> str | None:
@@ -146,8 +144,10 @@ def order_request(account: TradingAccount, asked: Mapping[str, Any], reference: 
     )
 
 
-def placed(order: Order) -> dict[str, Any]:
-    """The order and those that were made with it, as they are now."""
+def placed(order: Order, caller: Any) -> dict[str, Any]:
+    """The order and those that were made with it, as they are now, for who has just placed it."""
+    if order.user_id == caller.pk:
+        order.user = caller  # known already; the row need not be read for its name
     order.together = []
     if order.group_id:
         same = Order.objects.filter(group=order.group_id).exclude(pk=order.pk)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connection
 
 from feeds.core.instrument import InstrumentType
-from feeds.rows import all_rows, as_records, insert_statement, sent_together, write
+from feeds.rows import as_records, insert_statement, lock_rows, sent_together, write
 from rms import facts, holds, ledger, margin
 from rms.core.margin import Margin
 from rms.core.position import Effect, PositionState, apply_fill, average_price, deliver, mark_to, start_day
@@ -131,9 +131,9 @@ def _fresh(fills: Sequence[Fill]) -> list[Fill]:
 def _positions(fills: Sequence[Fill]) -> dict[PositionKey, Position]:
     """The position of each fill as it is, locked by id, or as one that is flat."""
     days = {_key(fill): fill.trading_date for fill in fills}
-    rows = all_rows(
+    rows = lock_rows(
         Position,
-        "account_id = ANY(%s) AND instrument_id = ANY(%s) ORDER BY id FOR UPDATE",
+        "account_id = ANY(%s) AND instrument_id = ANY(%s)",
         [list({key.account_id for key in days}), list({key.code for key in days})],
     )
     stored = {PositionKey(row.account_id, row.instrument_id, row.product): row for row in rows}

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 
-from feeds.rows import Query, as_records, fetch_each, instances, recordset, select, write
+from feeds.rows import Query, as_records, fetch_each, instances, locking, recordset, write
 from rms import facts
 from rms.errors import InsufficientFunds, ReferenceTaken
 from rms.models import Funds, LedgerAccount, TradingAccount, Transfer
@@ -80,9 +80,7 @@ def lock(account_ids: Iterable[int]) -> dict[int, Funds]:
 
 def lock_query(account_ids: Iterable[int]) -> Query:
     """What `lock` asks, to be sent with others."""
-    if not connection.in_atomic_block:
-        raise RuntimeError("a lock is held until a transaction ends, and there is none")
-    return select(Funds, "account_id = ANY(%s) ORDER BY account_id FOR UPDATE", [list(set(account_ids))])
+    return locking(Funds, "account_id = ANY(%s)", [list(set(account_ids))])
 
 
 def locked(rows: Iterable[tuple[Any, ...]]) -> dict[int, Funds]:

@@ -121,6 +121,10 @@ def error_body(code: str, message: str, details: Any = None) -> dict[str, Any]:
     return {"code": str(code), "message": message, "details": details or {}}
 
 
+BROKEN = error_body(ErrorCode.INTERNAL, SOMETHING_WRONG)
+"""Of a mistake of ours nothing is told; the log knows."""
+
+
 def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler. None, for what is nobody's plan, makes Django log it and `server_error` answer."""
     from rest_framework.views import (
@@ -204,5 +208,5 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's 500: it says nothing about why; the log does."""
     if request.path.startswith("/api/"):
-        return JsonResponse(error_body(ErrorCode.INTERNAL, SOMETHING_WRONG), status=500)
+        return JsonResponse(BROKEN, status=500)
     return HttpResponse(SOMETHING_WRONG, status=500, content_type="text/plain")

@@ -39,8 +39,7 @@ from feeds import clock
 from feeds.audit import client_address
 from feeds.rows import all_rows
 from oms import services
-from oms.intake import Waiting, intake
-from oms.models import Order
+from oms.intake import MOST, Waiting, intake
 from oms.serializers import PlaceSerializer
 from oms.services import Asked
 from oms.views import order_request, placed, reference_of
@@ -62,8 +61,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MOST = 32
-"""Requests that are answered together, as many as the intake places in one transaction."""
 BODY_BYTES = 16_384
 """An order is a few hundred. What is larger is the view's."""
 JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
@@ -72,7 +69,6 @@ NOT_OURS = ("cookie", "content-encoding", "transfer-encoding", "expect")
 """Headers of requests that mean more than an order: a session, a body that is not what it looks like."""
 RESPONSE_MIDDLEWARE = (XFrameOptionsMiddleware, PathHeaders, CSPMiddleware, SecurityMiddleware)
 """Those that write headers of every answer, in the order in which an answer passes them."""
-BROKEN = errors.error_body(errors.ErrorCode.INTERNAL, errors.SOMETHING_WRONG)
 AWAY = (DatabaseError, InterfaceError, RedisError, OSError)
 
 
@@ -102,6 +98,14 @@ class Answered:
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A request's checked host and its validated body."""
+
+    request: HttpRequest
+    fields: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,14 +260,6 @@ def known_of(posted: Sequence[Posted]) -> list[Known | None]:
         return [None] * len(posted)
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """A request's checked host and its validated body."""
-
-    request: HttpRequest
-    fields: dict[str, Any]
-
-
 def _fields(posted: Posted) -> Fields | None:
     request = ASGIRequest(posted.scope, BytesIO())
     try:
@@ -297,24 +293,13 @@ def _within_budget(known: list[Known | None]) -> list[Known | None]:
 def outcome_of(asked: Asked, outcome: Waiting) -> tuple[int, Any]:
     """Status and body, as the view has them."""
     try:
-        order = taken(asked, outcome)
-        return 201, placed(order)
+        return 201, placed(services.taken(outcome.result()), asked.user)
     except Exception as error:
         response = errors.response_of(error)
         if response is None:
             log.exception("an order was not answered")
-            return 500, BROKEN
+            return 500, errors.BROKEN
         return response.status_code, response.data
-
-
-def taken(asked: Asked, outcome: Waiting) -> Order:
-    """The order. Raises what the desk refused it for, or what went wrong."""
-    if outcome.answer is None:
-        raise outcome.failure or RuntimeError("the request was not answered")
-    order = services.taken(outcome.answer)
-    if asked.user is not None and order.user_id == asked.user.pk:
-        order.user = asked.user  # known already; the row need not be read for its name
-    return order
 
 
 def answered(known: Known, status: int, body: Any) -> tuple[Answered, dict[str, Any]]:
@@ -333,7 +318,7 @@ def answered(known: Known, status: int, body: Any) -> tuple[Answered, dict[str, 
 
 
 def broken() -> Answered:
-    return written(500, BROKEN, is_secure=False, request_id=str(uuid.uuid4()))
+    return written(500, errors.BROKEN, is_secure=False, request_id=str(uuid.uuid4()))
 
 
 def written(status: int, body: Any, *, is_secure: bool, request_id: str) -> Answered:

@@ -56,24 +56,24 @@ def seconds_to_wait(key: str, limit: int) -> float:
     Raises:
         RedisError, OSError: Redis is away.
     """
-    count = _redis(settings.REDIS_URL).register_script(SCRIPT)
-    return float(count(keys=[f"throttle.{key}"], args=[WINDOW_SECONDS, limit, uuid.uuid4().hex]))
+    return _seconds_to_wait([key], limit)[0]
+
+
+def _seconds_to_wait(keys: Sequence[str], limit: int) -> list[float]:
+    """In one round trip. The script goes along: asking whether it is known would be another."""
+    with _redis(settings.REDIS_URL).pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.eval(SCRIPT, 1, f"throttle.{key}", WINDOW_SECONDS, limit, uuid.uuid4().hex)
+        return [float(wait) for wait in pipe.execute()]
 
 
 def users_to_wait(users: Sequence[Any]) -> list[float]:
     """`seconds_to_wait` of these users, asked together; a user may be among them several times. Redis away: 0."""
-    if not users:
-        return []
-    with _redis(settings.REDIS_URL).pipeline(transaction=False) as pipe:
-        count = _redis(settings.REDIS_URL).register_script(SCRIPT)
-        for user in users:
-            values = [WINDOW_SECONDS, settings.REST_RATE_PER_MINUTE, uuid.uuid4().hex]
-            count(keys=[f"throttle.{_caller(user)}"], args=values, client=pipe)
-        try:
-            return [float(wait) for wait in pipe.execute()]
-        except (RedisError, OSError) as error:
-            log.warning(NOT_COUNTED, type(error).__name__)
-            return [0.0] * len(users)
+    try:
+        return _seconds_to_wait([_caller(user) for user in users], settings.REST_RATE_PER_MINUTE)
+    except (RedisError, OSError) as error:
+        log.warning(NOT_COUNTED, type(error).__name__)
+        return [0.0] * len(users)
 
 
 class AtomicThrottle(BaseThrottle):

@@ -6,25 +6,16 @@ import hashlib
 from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser, User
-from django.db import connection
 from django.db.models import QuerySet
 from django_otp import user_has_device
 
 from feeds import clock
-from feeds.rows import all_rows, one_row
+from feeds.rows import fetch_each, instances, select
 from terminal.accounts.models import ApiToken
 from terminal.accounts.roles import Role
 
-LIVE_USER = """
-is_active AND id = (
-  SELECT user_id FROM accounts_apitoken
-  WHERE digest = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
-)
-"""
-
 LIVE_TOKENS = """
-SELECT digest, user_id FROM accounts_apitoken
-WHERE digest = ANY(%s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
+FROM accounts_apitoken WHERE digest = ANY(%s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
 """
 
 
@@ -33,18 +24,15 @@ def token_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def user_of_token(digest: str) -> User | None:
-    """The user whose token has this digest, if it works now: not revoked, not expired, its user active."""
-    return one_row(User, LIVE_USER, [digest, clock.wall_now()])
-
-
 def users_of_tokens(digests: Sequence[str]) -> dict[str, User]:
-    """`user_of_token` of many, by digest."""
-    with connection.cursor() as cursor:
-        cursor.execute(LIVE_TOKENS, [list(digests), clock.wall_now()])
-        owners = dict(cursor.fetchall())
-    users = {user.pk: user for user in all_rows(User, "is_active AND id = ANY(%s)", [list(owners.values())])}
-    return {digest: users[owner] for digest, owner in owners.items() if owner in users}
+    """By digest the users whose tokens work now: not revoked, not expired, the user active."""
+    live = [list(digests), clock.wall_now()]
+    owners, rows = fetch_each(
+        (f"SELECT digest, user_id {LIVE_TOKENS}", live),
+        select(User, f"is_active AND id IN (SELECT user_id {LIVE_TOKENS})", live),
+    )
+    users = {user.pk: user for user in instances(User, rows)}
+    return {digest: users[owner] for digest, owner in owners if owner in users}
 
 
 def tokens_of(user: AbstractBaseUser) -> QuerySet[ApiToken]:

@@ -215,11 +215,7 @@ def revoke_token(*, request: HttpRequest, token: ApiToken) -> None:
 
 def user_for_token(text: str) -> User | None:
     """The user whose live token this is, else None. Notes the use, at most once a minute."""
-    digest = selectors.token_digest(text)
-    user = selectors.user_of_token(digest)
-    if user is not None:
-        _note_use_now_and_then(digest)
-    return user
+    return users_for_tokens([text]).get(text)
 
 
 def users_for_tokens(texts: Iterable[str]) -> dict[str, User]:
@@ -227,13 +223,9 @@ def users_for_tokens(texts: Iterable[str]) -> dict[str, User]:
     by_digest = {selectors.token_digest(text): text for text in texts}
     users = selectors.users_of_tokens(list(by_digest))
     for digest in users:
-        _note_use_now_and_then(digest)
+        if _noted.get(digest, -LAST_USED_SECONDS) <= clock.monotonic() - LAST_USED_SECONDS:
+            _note_use(digest)
     return {by_digest[digest]: user for digest, user in users.items()}
-
-
-def _note_use_now_and_then(digest: str) -> None:
-    if _noted.get(digest, -LAST_USED_SECONDS) <= clock.monotonic() - LAST_USED_SECONDS:
-        _note_use(digest)
 
 
 _noted: dict[str, float] = {}

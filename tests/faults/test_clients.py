@@ -49,10 +49,10 @@ def hasty(request, django_db_setup, tmp_path_factory):
         assert "Traceback" not in process[0].log_tail(10_000), process[0].log_tail(10_000)
 
 
-@pytest.fixture(scope="module")
-def patient(django_db_setup, tmp_path_factory):
+@pytest.fixture(scope="module", params=["daphne", pytest.param("uvicorn", marks=pytest.mark.soak)])
+def patient(request, django_db_setup, tmp_path_factory):
     """With the product's own timers."""
-    with web_process("daphne", tmp_path_factory.mktemp("web")) as process:
+    with web_process(request.param, tmp_path_factory.mktemp("web")) as process:
         yield process
 
 
@@ -271,23 +271,22 @@ class TestC05TooMuchAtOnce:
 class TestC10Flood:
     """Forty thousand messages of a kilobyte: cut off before any work, the memory of the process bounded."""
 
-    async def test_a_flood_is_cut_off_and_held_by_no_queue(self, web: Web):
-        good = await web.listener(CHAIN)
-        browser = web.raw()
+    async def test_a_flood_is_cut_off_and_held_by_no_queue(self, patient_web: Web):
+        good = await patient_web.listener(CHAIN)
+        browser = patient_web.raw()
         flood = [b'{"op":"ping","id":%d%s}' % (n, b" " * 1000) for n in range(FLOOD)]
-        before, peak = web.memory(), 0
+        before, peak = patient_web.memory(), 0
         flooding = asyncio.create_task(asyncio.to_thread(browser.blast, flood))
 
         async def look() -> None:
             nonlocal peak
-            peak = max(peak, web.memory())
+            peak = max(peak, patient_web.memory())
 
         await until(flooding.done, meanwhile=look)
-        # A reset may overtake the close frame; on a busy machine it was silent too long before it had said too much.
-        assert browser.close_code in {4029, 4008, None}
+        assert browser.close_code in {4029, None}  # a reset may overtake the close frame
         await until(lambda: browser.has_ended, meanwhile=look)
         assert peak - before <= FLOOD_MEMORY
-        await stays_right(good, web)
+        await stays_right(good, patient_web)
 
 
 class TestC12UnknownPath:

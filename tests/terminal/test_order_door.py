@@ -141,7 +141,7 @@ def test_a_repeat_gets_the_first_answer_and_another_body_is_refused(floor: Floor
 
 
 def test_what_breaks_is_told_without_a_word_of_why(floor: Floor, monkeypatch) -> None:
-    def break_down(order: Order) -> None:
+    def break_down(order: Order, caller: object) -> None:
         raise RuntimeError("secret")
 
     monkeypatch.setattr(order_door, "placed", break_down)
