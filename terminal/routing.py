@@ -9,7 +9,7 @@ from channels.routing import URLRouter
 from django.urls import re_path
 
 from feeds.core.protocol import CloseCode
-from feeds.fanout.consumers import MarketConsumer
+from feeds.fanout.consumers import market_websocket
 from terminal.admission import ProjectAdmission
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -25,7 +25,7 @@ async def no_such_path(scope: dict[str, Any], receive: Receive, send: Send) -> N
 
 websockets = URLRouter(
     [
-        re_path(r"^ws/market$", MarketConsumer.as_asgi(admission=ProjectAdmission())),
+        re_path(r"^ws/market$", market_websocket(ProjectAdmission())),
         re_path(r"", no_such_path),
     ]
 )

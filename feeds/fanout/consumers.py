@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from channels.consumer import AsyncConsumer
-from channels.exceptions import StopConsumer
 from django.conf import settings
 from django.db import Error as DatabaseError
 
@@ -27,7 +25,7 @@ from feeds.core.protocol import (
     pong_text,
 )
 from feeds.fanout.browsers import Browser
-from feeds.fanout.hub import Hub, TopicsRefused, current_hub
+from feeds.fanout.hub import TopicsRefused, current_hub
 from feeds.fanout.links import Link
 from feeds.fanout.logins import Admission, Login
 from feeds.offload import Overloaded
@@ -36,83 +34,86 @@ BAD_MESSAGES = 10
 BAD_MESSAGES_SECONDS = 60.0
 TRY_AGAIN_LATER = 1013
 
+Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class MarketConsumer(AsyncConsumer):
-    """One browser. It joins no channel layer, and its messages pass Channels' dispatch by: that waits for a thread
-    which every database call in the process shares."""
+def market_websocket(admission: Admission) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The ASGI application of `ws/market`."""
 
-    channel_layer_alias = None
+    async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
+        await MarketConsumer(admission, scope, send).converse(receive)
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
-        self._hub: Hub
-        self._browser: Browser | None = None
+    return websocket
+
+
+class MarketConsumer:
+    """One browser. Takes one message after another and nothing between: Channels' consumer goes round the event loop
+    for each, in which time the server reads sixty more."""
+
+    def __init__(self, admission: Admission, scope: Scope, send: Send) -> None:
+        self._hub = current_hub(admission)
+        self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self._send = send
         now = clock.monotonic()
         self._commands = Allowance(settings.BROWSER_COMMANDS_PER_SECOND, 1.0, now)
         self._mistakes = Allowance(BAD_MESSAGES, BAD_MESSAGES_SECONDS, now)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def converse(self, receive: Receive) -> None:
+        """Until either end goes."""
+        await receive()  # websocket.connect
+        login = await self._admitted()
+        if login is None:
+            return
+        await self._send({"type": "websocket.accept"})
+        browser = self._hub.attach(Link(self._send), login)
         try:
-            await super().__call__(scope, receive, send)
+            await browser.link.send(self._hub.welcome(browser))
+            while (message := await receive())["type"] != "websocket.disconnect":
+                await self._on_message(browser, message.get("text"))
         finally:
-            if self._browser is not None:
-                self._hub.detach(self._browser)
-
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        if message["type"] == "websocket.receive":
-            await self._on_message(message.get("text"))
-        elif message["type"] == "websocket.connect":
-            await self._on_connect()
-        elif message["type"] == "websocket.disconnect":
-            raise StopConsumer
+            self._hub.detach(browser)
 
     # --- the handshake
 
-    async def _on_connect(self) -> None:
-        self._hub = current_hub(self._admission)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
-        if not self._hub.origin_allowed(headers):
+    async def _admitted(self) -> Login | None:
+        """Who it is, when they may come in; None when the browser was told why not."""
+        if not self._hub.origin_allowed(self._headers):
             await self._refuse_handshake()
+            return None
         try:
-            login = await self._hub.admit(headers)
+            login = await self._hub.admit(self._headers)
         except Overloaded:
             await self._refuse_handshake()
         except DatabaseError:
             await self._accept_and_close(TRY_AGAIN_LATER)
-        if login is None:
-            await self._accept_and_close(CloseCode.SIGNED_OUT)
-        elif self._hub.connections_of(login) >= settings.BROWSER_CLIENTS_PER_USER:
-            await self._accept_and_close(CloseCode.TOO_MANY_CONNECTIONS)
         else:
-            await self._welcome(login)
+            if login is None:
+                await self._accept_and_close(CloseCode.SIGNED_OUT)
+            elif self._hub.connections_of(login) >= settings.BROWSER_CLIENTS_PER_USER:
+                await self._accept_and_close(CloseCode.TOO_MANY_CONNECTIONS)
+            else:
+                return login
+        return None
 
     async def _refuse_handshake(self) -> None:
         """Before accepting, a close is HTTP 403."""
-        await self.base_send({"type": "websocket.close", "code": int(CloseCode.BAD_ORIGIN)})
-        raise StopConsumer
+        await self._send({"type": "websocket.close", "code": int(CloseCode.BAD_ORIGIN)})
 
     async def _accept_and_close(self, code: int) -> None:
         """A browser's script can read the code only of a connection that was accepted."""
-        await self.base_send({"type": "websocket.accept"})
-        await Link(self.base_send).close(code)
-        raise StopConsumer
-
-    async def _welcome(self, login: Login) -> None:
-        await self.base_send({"type": "websocket.accept"})
-        self._browser = self._hub.attach(Link(self.base_send), login)
-        await self._browser.link.send(self._hub.welcome(self._browser))
+        await self._send({"type": "websocket.accept"})
+        await Link(self._send).close(code)
 
     # --- commands
 
-    async def _on_message(self, text: str | None) -> None:
-        browser = self._browser
-        if browser is None or browser.link.closed:
+    async def _on_message(self, browser: Browser, text: str | None) -> None:
+        if browser.link.closed:
             return
         now = clock.monotonic()
         if not self._commands.take(now):
+            browser.link.stop_reading()
             await self._hub.close(browser, CloseCode.TOO_MANY_COMMANDS)
             return
         try:
@@ -148,7 +149,8 @@ class MarketConsumer(AsyncConsumer):
             await browser.link.send(error_text(ErrorCode.TOO_MANY_TOPICS, message, limit=limit, wanted=count))
             return
         try:
-            await self._hub.subscribe(browser, command.topics)
+            with browser.link.not_reading():
+                await self._hub.subscribe(browser, command.topics)
         except TopicsRefused as refused:
             await browser.link.send(error_text(ErrorCode.NOT_FOUND, "no such topics", topics=refused.names))
         except (Overloaded, DatabaseError):

@@ -6,7 +6,8 @@ import asyncio
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -73,6 +74,23 @@ class Link:
             self.closed = True
             protocol.sendCloseFrame(code=int(code))
             protocol.transport.doWrite()
+
+    def stop_reading(self) -> None:
+        """What the browser says next stays in the kernel: daphne would take all of it, and queue it without a limit."""
+        transport = transport_of(self._send)
+        if hasattr(transport, "pauseProducing"):
+            transport.pauseProducing()
+
+    @contextmanager
+    def not_reading(self) -> Iterator[None]:
+        """While something takes its time."""
+        self.stop_reading()
+        try:
+            yield
+        finally:
+            transport = transport_of(self._send)
+            if hasattr(transport, "resumeProducing") and not self.closed:
+                transport.resumeProducing()
 
     def has_room(self) -> bool:
         """Whether a frame sent now leaves soon. uvicorn, once full, takes nothing until its buffer is near empty."""
