@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar, Protocol
 
 PR_SET_PDEATHSIG = 1
 LOG_BYTES = 10 * 1024 * 1024
@@ -27,8 +27,44 @@ def die_with_parent(signal_number: int, parent: int) -> Callable[[], None]:
     return prepare
 
 
+class Process(Protocol):
+    """What is used of subprocess.Popen."""
+
+    pid: int
+    stdout: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int) -> None: ...
+    def kill(self) -> None: ...
+
+
+def launched(child: Child) -> Process:
+    """A new process with the child's command line."""
+    output: IO[bytes] | int = child.log.open("ab") if child.log else subprocess.DEVNULL
+    try:
+        return subprocess.Popen(  # noqa: S603 our own commands, no shell
+            child.command,
+            env=child.environment,
+            cwd=child.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if child.capture else output,
+            stderr=output,
+            start_new_session=True,
+            user=child.user,
+            group=child.user,
+            extra_groups=[] if child.user is not None else None,
+            preexec_fn=die_with_parent(child.stop_signal, os.getpid()),
+        )
+    finally:
+        if not isinstance(output, int):
+            output.close()
+
+
 class Child:
     """One supervised process: its own session (Ctrl-C goes to the supervisor alone), output to a log file."""
+
+    launch: ClassVar[Callable[[Child], Process]] = staticmethod(launched)
 
     def __init__(
         self,
@@ -50,30 +86,13 @@ class Child:
         self.folder = folder
         self.user = user
         self.capture = capture
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self._is_asked = False
 
     def start(self) -> None:
         self._is_asked = False
         self._put_aside_a_large_log()
-        output: IO[bytes] | int = self.log.open("ab") if self.log else subprocess.DEVNULL
-        try:
-            self.process = subprocess.Popen(  # noqa: S603 our own commands, no shell
-                self.command,
-                env=self.environment,
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if self.capture else output,
-                stderr=output,
-                start_new_session=True,
-                user=self.user,
-                group=self.user,
-                extra_groups=[] if self.user is not None else None,
-                preexec_fn=die_with_parent(self.stop_signal, os.getpid()),
-            )
-        finally:
-            if not isinstance(output, int):
-                output.close()
+        self.process = self.launch(self)
 
     def _put_aside_a_large_log(self) -> None:
         if self.log and self.log.exists() and self.log.stat().st_size > LOG_BYTES:

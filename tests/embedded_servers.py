@@ -49,6 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    from tests import warm
+
+    warm.install()
     if not EXTERNAL and is_controller(session.config):
         from tests import prepared
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from terminal.children import Child
 from terminal.embedded import PostgresServer
 from terminal.stack import PROJECT
 
@@ -26,9 +27,13 @@ call_command("migrate", verbosity=0)
 
 
 def run(script: str, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    with tempfile.TemporaryDirectory(prefix="bt-run-") as folder:
+        child = Child(
+            "script", [sys.executable, "-c", script], environment=environment, folder=PROJECT, log=Path(folder) / "log"
+        )
+        child.start()
+        assert child.process
+        assert child.process.wait() == 0, child.log_tail(100)
 
 
 def made(name: str, make: Callable[[Path], None]) -> Path:

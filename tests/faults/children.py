@@ -14,17 +14,18 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from terminal.children import die_with_parent
+from terminal.children import Child, Process
 
 STOP_SECONDS = 15.0
 URLS = ("DHAN_FEED_URL", "DHAN_REST_URL", "DHAN_MASTER_URL")
 
 
-class Child:
+class Managed:
     """One `manage.py` command. `log` is what it has written so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], path: Path) -> None:
-        self.process = process
+    def __init__(self, child: Child, path: Path) -> None:
+        assert child.process
+        self.process = child.process
         self._path = path
 
     @property
@@ -41,30 +42,29 @@ class Child:
 
 
 @contextmanager
-def managing(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Child]:
+def managing(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Managed]:
     """A child that uses the servers, the settings and the database of this test; stopped in the end."""
     with tempfile.TemporaryDirectory(prefix="bt-fault-") as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
-                cwd=settings.BASE_DIR,
-                env=os.environ | of_this_test() | dict(environment or {}),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                preexec_fn=die_with_parent(signal.SIGKILL, os.getpid()),
-            )
+        child = Child(
+            arguments[0],
+            [sys.executable, "manage.py", *arguments],
+            environment=os.environ | of_this_test() | dict(environment or {}),
+            log=Path(folder) / "log",
+            folder=settings.BASE_DIR,
+            stop_signal=signal.SIGKILL,  # when this test dies: it may be one that SIGSTOP holds
+        )
+        child.start()
+        managed = Managed(child, Path(folder) / "log")
         try:
-            yield Child(process, log)
+            yield managed
         finally:
-            stop(process)
-            print(log.read_text(errors="replace"))  # pytest shows it when the test failed
+            stop(managed.process)
+            print(managed.log)  # pytest shows it when the test failed
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: Process) -> None:
     process.send_signal(signal.SIGCONT)
-    process.terminate()
+    process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

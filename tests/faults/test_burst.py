@@ -14,7 +14,7 @@ from redis import Redis
 from feeds.core.instrument import SECURITY_ID_BITS
 from feeds.models import DhanAccount
 from feeds.simulator.control import SimulatorControl
-from tests.faults.children import Child, managing
+from tests.faults.children import Managed, managing
 from tests.faults.market import (
     ACCOUNT,
     TOKEN,
@@ -84,7 +84,7 @@ async def a_simulator_process(pace: Pace) -> AsyncIterator[SimulatorControl]:
                 yield control
 
 
-async def memory_during(pace: Pace, feed: Child, burst: Burst) -> list[int]:
+async def memory_during(pace: Pace, feed: Managed, burst: Burst) -> list[int]:
     """The feed's resident memory, from the first fifth of the burst to its end."""
     resident: list[int] = []
     pause = burst.seconds / pace.scale

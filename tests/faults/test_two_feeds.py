@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from feeds import bus
-from tests.faults.children import Child, managing
+from tests.faults.children import Managed, managing
 from tests.faults.market import ACCOUNT, Market, a_market, contracts
 from tests.faults.pace import paced
 
@@ -45,7 +45,7 @@ async def test_f16_a_leader_stopped_for_half_a_minute_is_replaced_and_its_publis
         assert sequences == sorted(set(sequences))
 
 
-async def stop_until_replaced(market: Market, leader: Child, codes: list[int]) -> None:
+async def stop_until_replaced(market: Market, leader: Managed, codes: list[int]) -> None:
     """SIGSTOP: its sockets and its lease stay until their time is over."""
     leader.send(signal.SIGSTOP)
     await market.within(10, lambda: market.status().get("epoch") == 2, "F16 the other has taken over")
