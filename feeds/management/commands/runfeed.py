@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 import uvloop
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError
 
 from feeds import pauses
@@ -15,6 +16,7 @@ from feeds.process.runtime import run_until_signalled
 
 class Command(BaseCommand):
     help = __doc__
+    requires_system_checks = [Tags.security]  # all others are a third of a second, and no news since the deployment
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", required=True, help="Name of the DhanAccount.")
