@@ -71,7 +71,7 @@ class WarmProcess:
         self._command = child.command
         if child.log:
             child.log.touch()  # as subprocess would leave it, whatever the process comes to
-        order = (child.command[1:], child.environment, child.folder, child.log, child.stop_signal)
+        order = (child.name, child.command[1:], child.environment, child.folder, child.log, child.stop_signal)
         self._process: BaseProcess = _context.Process(target=become, args=order, daemon=True)
         self._process.start()
         self.pid = int(self._process.pid or 0)
@@ -99,11 +99,17 @@ class WarmProcess:
 
 
 def become(
-    arguments: list[str], environment: dict[str, str], folder: Path | None, log: Path | None, stop_signal: int
+    name: str,
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: Path | None,
+    log: Path | None,
+    stop_signal: int,
 ) -> None:
     """What the interpreter would do with this command line."""
     os.setsid()
     die_with_parent(stop_signal, os.getppid())()
+    Path("/proc/self/comm").write_text(name)  # their command lines are all alike
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder or ".")
