@@ -30,29 +30,30 @@ def pytest_addoption(parser):
 
 HEAVIEST = (
     "tests/browser/test_terminal.py",
-    "tests/flows/test_recovery.py",
     "tests/terminal/test_asgi.py",
     "tests/faults/test_trading.py",
+    "tests/flows/test_recovery.py",
     "tests/terminal/test_access.py",
     "tests/flows/test_trading.py",
     "tests/faults/test_clients.py",
     "tests/faults/test_connections.py",
     "tests/faults/test_clients_access.py",
-    "tests/feeds/fanout/test_hub.py",
+    "tests/flows/test_load.py",
     "tests/terminal/test_schema_fuzz.py",
+    "tests/feeds/fanout/test_hub.py",
     "tests/feeds/process/test_runtime.py",
     "tests/faults/test_subscriptions.py",
+    "tests/terminal/test_web.py",
+    "tests/terminal/test_up.py",
     "tests/feeds/fanout/test_consumers.py",
     "tests/feeds/fanout/test_facts.py",
     "tests/feeds/simulator/test_master.py",
-    "tests/flows/test_load.py",
     "tests/faults/test_two_feeds.py",
     "tests/faults/test_burst.py",
     "tests/faults/test_clients_storm.py",
-    "tests/terminal/test_up.py",
-    "tests/terminal/test_web.py",
 )
-"""These files first, so that no worker is left alone with one; the longest before all others."""
+"""These files first, so that no worker is left alone with one; the longest before all others. Who needs the morning of
+`tests.flows.server` comes after the one who makes it, and not beside it."""
 
 
 @pytest.hookimpl(trylast=True)  # pytest-django sorts by kind of database before
