@@ -146,6 +146,23 @@ async def test_an_after_market_order_that_a_check_refuses_by_now_is_rejected_in_
     assert (await Funds.objects.aget(pk=account.pk)).held_margin == 0
 
 
+async def test_an_after_market_order_of_what_has_no_price_is_answered_and_holds_up_nobody(account):
+    unpriced = await in_database(an_option)(CODE + 1)
+    nothing = await in_database(send)(
+        account, status="QUEUED", after_market=True, release_at=MORNING, order_type="MARKET", limit_price=None,
+        instrument_id=unpriced.code, held=901_000,
+    )  # fmt: skip
+    order = await in_database(send)(
+        account, status="QUEUED", after_market=True, release_at=MORNING, limit_price=12_010, held=901_000
+    )
+    async with a_desk() as desk:
+        await desk.ticks(row(asks=[(12_010, 75)]))
+        await nothing.arefresh_from_db()
+        await order.arefresh_from_db()
+    assert (nothing.status, nothing.reason_code) == ("REJECTED", "NO_LAST_PRICE")
+    assert order.status == "FILLED"
+
+
 async def test_a_forever_order_waits_for_its_price_and_is_sent_as_a_limit_order(account):
     order = await in_database(send)(
         account, status="QUEUED", forever=True, order_type="STOP_LOSS", trigger_price=12_100, limit_price=12_150,
