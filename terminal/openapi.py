@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.request import Request
 
 from terminal.errors import ALL_CODES
 
@@ -49,6 +51,19 @@ def _statuses(operation: dict[str, Any], method: str) -> list[str]:
     """A read neither conflicts nor needs a CSRF token."""
     reading = {"400", "401", "404", "422", "429", "503"}
     return [status for status in ERROR_RESPONSES if method != "get" or status in reading]
+
+
+class KeptSchema(SchemaGenerator):
+    """The description, worked out for the first who asks: it is everybody's, and nobody need sign in to ask for it."""
+
+    _kept: dict[str, Any] | None = None
+
+    def get_schema(self, request: Request | None = None, public: bool = False) -> dict[str, Any]:
+        if request is None:  # a command, which is to tell what it finds wrong
+            return super().get_schema(request, public)
+        if KeptSchema._kept is None:
+            KeptSchema._kept = super().get_schema(request, public)
+        return KeptSchema._kept
 
 
 class SessionScheme(OpenApiAuthenticationExtension):

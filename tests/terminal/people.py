@@ -78,7 +78,7 @@ def people(db: None, settings: Settings) -> dict[str, User]:
 
 
 @pytest.fixture
-def clients(people: dict[str, User]) -> dict[str, Client]:
+def clients(people: dict[str, User], settings: Settings) -> dict[str, Client]:
     found = {"anonymous": Client(), "token": Client(headers={"Authorization": f"Token {TOKEN}"})}
     for name in PEOPLE:
         if name in found:
@@ -90,6 +90,7 @@ def clients(people: dict[str, User]) -> dict[str, Client]:
             session = client.session
             session[DEVICE_ID_SESSION_KEY] = device.persistent_id
             session.save()
+            client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key  # its content, when kept in the cookie
     User.objects.filter(pk=people["disabled"].pk).update(is_active=False)
     people["disabled"].is_active = False
     return found

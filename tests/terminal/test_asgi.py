@@ -76,7 +76,7 @@ async def until(condition: Callable[[], object], meanwhile: Callable[[], Awaitab
 
 def prepare() -> tuple[list[InstrumentKey], dict[str, str], str]:
     keys = make_chain(strikes=STRIKES)
-    user = User.objects.create_user("trader", password="pw")
+    user = User.objects.create_user("trader")
     request = RequestFactory().post("/")
     request.user, request.session = user, Client().session
     _, token = services.create_token(request=request, name="script", expires_at=None)

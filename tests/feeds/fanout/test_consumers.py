@@ -32,7 +32,7 @@ class Desk:
 
 def prepare() -> Desk:
     make_chain()
-    user = User.objects.create_user("trader", password="pw")
+    user = User.objects.create_user("trader")
     request = RequestFactory().post("/")
     request.user, request.session = user, Client().session
     _, text = services.create_token(request=request, name="script", expires_at=None)

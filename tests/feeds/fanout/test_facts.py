@@ -60,7 +60,7 @@ def write(account_id: int, bodies: tuple[dict[str, Any], ...]) -> None:
 
 
 def prepare() -> tuple[list[InstrumentKey], list[TradingAccount], dict[str, str]]:
-    keys, user = make_chain(), User.objects.create_user("trader", password="pw")
+    keys, user = make_chain(), User.objects.create_user("trader")
     return keys, [ledger.open_account(name=name, owner=user) for name in ("one", "two")], session_headers(user)
 
 

@@ -68,7 +68,7 @@ class Stage:
 
 
 def prepare() -> tuple[list[InstrumentKey], User, dict[str, str]]:
-    keys, user = make_chain(), User.objects.create_user("trader", password="pw")
+    keys, user = make_chain(), User.objects.create_user("trader")
     return keys, user, session_headers(user)
 
 
