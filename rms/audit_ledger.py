@@ -24,6 +24,12 @@ from rms.models import Hold, MarginGroup, Position, PositionChange
 
 CHUNK = 5_000
 """Rows that are read from the database at a time."""
+WHOLE_TABLES = """
+SET LOCAL enable_nestloop = off;
+SET LOCAL statement_timeout = '10min'
+"""
+"""Each table is gone through once, whatever its statistics say: rows that came since they were taken, as on the day of
+an import, are thought to be few, and of two such tables every row would be held against every other."""
 
 
 class TradeRow(NamedTuple):
@@ -88,8 +94,11 @@ def audit() -> Audit:
     with transaction.atomic():
         if is_outermost:
             _one_snapshot()
+        with connection.cursor() as cursor:
+            cursor.execute(WHOLE_TABLES)
         for name, check in CHECKS.items():
             _take(result, name, check())
+        transaction.set_rollback(True)  # nothing was written; of the settings nothing stays in a caller's transaction
     return result
 
 

@@ -171,3 +171,22 @@ def test_an_audit_of_its_own_sees_one_snapshot_and_writes_nothing(redis):
     facts.record(account.pk, facts.ALERT, {})
     assert Transfer.objects.count() == 1
     assert Position.objects.count() == 0
+
+
+def test_an_audit_joins_whole_tables_and_leaves_the_connection_as_it_was(books, monkeypatch):
+    seen = []
+
+    def look():
+        seen.append((setting("enable_nestloop"), setting("statement_timeout")))
+        return iter(())
+
+    monkeypatch.setitem(audit_ledger.CHECKS, "look", look)
+    audit()
+    assert seen == [("off", "10min")]
+    assert (setting("enable_nestloop"), setting("statement_timeout")) == ("on", "30s")
+
+
+def setting(name):
+    with connection.cursor() as cursor:
+        cursor.execute(f"SHOW {name}")
+        return cursor.fetchone()[0]
