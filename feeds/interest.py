@@ -529,11 +529,20 @@ def _union(parts: Iterable[Codes]) -> Codes:
 
 
 def _common(first: Codes, second: Codes) -> Codes:
-    return np.intersect1d(first, second, assume_unique=True)
+    few, many = sorted((first, second), key=len)
+    return few[_among(few, many)]
 
 
 def _without(first: Codes, second: Codes) -> Codes:
-    return np.setdiff1d(first, second, assume_unique=True)
+    return first[~_among(first, second)]
+
+
+def _among(codes: Codes, others: Codes) -> NDArray[np.bool_]:
+    """Which codes are among others. All codes here are sorted: a few are found in many without reading them all."""
+    places = np.searchsorted(others, codes)
+    found = places < len(others)
+    found[found] = others[places[found]] == codes[found]
+    return found
 
 
 def _in_segments(codes: Codes, segments: Collection[ExchangeSegment]) -> NDArray[np.bool_]:

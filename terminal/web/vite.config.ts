@@ -30,5 +30,6 @@ export default defineConfig(({ command }) => ({
       ['/api', '/admin', '/about', '/static', '/ws'].map((path) => [path, { target: SERVER, changeOrigin: false, ws: true }]),
     ),
   },
-  test: { environment: 'node', include: ['src/**/*.test.ts'] },
+  // One module graph for all: the tests keep nothing behind, and a fresh one for each file cost four times their time.
+  test: { environment: 'node', include: ['src/**/*.test.ts'], isolate: false },
 }))

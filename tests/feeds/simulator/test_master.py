@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from datetime import date
+from functools import cache
 
 import pytest
 
@@ -18,29 +19,57 @@ DAY = date(2026, 2, 3)
 LAYOUTS = {"compact": master.compact, "detailed": master.detailed}
 
 
-@pytest.fixture(scope="module", params=["spec", "exchange"])
-def listed(request):
-    return listed_on(DAY, request.param)[0]
+@cache
+def listing(size):
+    return listed_on(DAY, size)[0]
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
-def results(request, listed):
-    return list(read_master(LAYOUTS[request.param](listed).splitlines(), DAY))
+@cache
+def lines(layout, size):
+    return LAYOUTS[layout](listing(size)).splitlines()
+
+
+@cache
+def read(layout, size):
+    """Fifty or sixty thousand lines, read once for all who ask."""
+    return list(read_master(lines(layout, size), DAY))
+
+
+@pytest.fixture(params=["spec", "exchange"])
+def size(request):
+    return request.param
+
+
+@pytest.fixture
+def listed(size):
+    return listing(size)
+
+
+@pytest.fixture(params=LAYOUTS)
+def results(request, size):
+    return read(request.param, size)
 
 
 @pytest.fixture(scope="module")
 def spec_rows():
-    rows = read_master(master.detailed(listed_on(DAY, "spec")[0]).splitlines(), DAY)
-    return {row.key: row for row in rows if isinstance(row, MasterRow)}
+    return {row.key: row for row in read("detailed", "spec") if isinstance(row, MasterRow)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    """What was read is not kept for the other files of the run."""
+    yield
+    for kept in (listing, lines, read):
+        kept.cache_clear()
 
 
 def test_every_row_reads_back_as_what_was_listed(listed, results):
-    read = {row.key: row for row in results if isinstance(row, MasterRow)}
+    found = {row.key: row for row in results if isinstance(row, MasterRow)}
 
     assert not [row for row in results if isinstance(row, MasterError)]
-    assert set(read) == {spot.key for spot in listed.spots} | {contract.key for contract in listed.contracts}
+    assert set(found) == {spot.key for spot in listed.spots} | {contract.key for contract in listed.contracts}
     for contract in listed.contracts:
-        row = read[contract.key]
+        row = found[contract.key]
         assert (row.expiry, row.strike, row.option_type) == (
             contract.series.expiry,
             contract.strike,
@@ -49,7 +78,7 @@ def test_every_row_reads_back_as_what_was_listed(listed, results):
         assert (row.lot_size, row.tick_size) == (contract.series.lot_size, contract.series.tick_size)
         assert row.underlying_symbol == contract.series.underlying.symbol
     for spot in listed.spots:
-        assert (read[spot.key].symbol, read[spot.key].tick_size) == (spot.symbol, spot.tick_size)
+        assert (found[spot.key].symbol, found[spot.key].tick_size) == (spot.symbol, spot.tick_size)
 
 
 def test_the_traps_of_the_real_file_are_in_it(results):
@@ -62,21 +91,19 @@ def test_the_traps_of_the_real_file_are_in_it(results):
 
 
 def test_the_detailed_layout_ends_every_line_with_a_comma():
-    lines = master.detailed(listed_on(DAY, "spec")[0]).splitlines()
-
-    assert all(line.endswith(",") for line in lines)
-    assert {len(fields) for fields in csv.reader(lines)} == {33}
+    assert all(line.endswith(",") for line in lines("detailed", "spec"))
+    assert {len(fields) for fields in csv.reader(lines("detailed", "spec"))} == {33}
 
 
 def test_ticks_are_paise_for_what_trades_and_rupees_for_indices():
-    rows = list(csv.DictReader(master.detailed(listed_on(DAY, "spec")[0]).splitlines()))
+    rows = list(csv.DictReader(lines("detailed", "spec")))
 
     assert {row["TICK_SIZE"] for row in rows if row["INSTRUMENT"] == "INDEX"} == {"0.0500", "0.0100"}
     assert {row["TICK_SIZE"] for row in rows if row["INSTRUMENT"] == "OPTIDX"} == {"5.0000"}
 
 
 def test_bse_derivatives_have_a_mnemonic_or_nothing_for_a_name():
-    rows = list(csv.DictReader(master.detailed(listed_on(DAY, "spec")[0]).splitlines()))
+    rows = list(csv.DictReader(lines("detailed", "spec")))
 
     assert {row["SYMBOL_NAME"] for row in rows if row["EXCH_ID"] == "BSE" and row["INSTRUMENT"] == "OPTIDX"} == {
         "BSXOPT",
@@ -116,7 +143,7 @@ def test_spec_lists_more_than_600_underlyings_with_a_window_of_options_and_a_ref
 
 def test_spec_lists_everything_that_tier_b_names():
     listed = {}
-    for contract in listed_on(DAY, "spec")[0].contracts:
+    for contract in listing("spec").contracts:
         if contract.strike is not None:
             listed.setdefault(contract.series.underlying.symbol, set()).add(contract.series.expiry)
 
@@ -126,7 +153,7 @@ def test_spec_lists_everything_that_tier_b_names():
 
 
 def test_exchange_lists_about_200_stocks_for_three_months():
-    contracts = listed_on(DAY, "exchange")[0].contracts
+    contracts = listing("exchange").contracts
     stocks = {}
     for contract in contracts:
         if contract.series.instrument_type is InstrumentType.OPTSTK:
