@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import ssl
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from itertools import islice, zip_longest
 from typing import Any
 
@@ -27,7 +29,7 @@ from feeds.core.tick import DEPTH_LEVELS, TICK, TickFlag
 from feeds.dhan.governor import Credentials, ReadCredentials
 from feeds.dhan.wire import DisconnectReason
 
-__all__ = ["Credentials", "DhanRest", "DhanRestError", "RateBudget", "answer", "master_lines", "quote_rows"]
+__all__ = ["Credentials", "DhanRest", "DhanRestError", "RateBudget", "answer", "master_lines", "quote_rows", "trusted"]
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,12 @@ class RateBudget:
         self._next_at = max(self._next_at, clock.monotonic() + seconds)
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whose certificates are believed, for every client of a process: to read them takes 20 ms."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class DhanCalls:
     """HTTP calls of one account. Credentials are asked for at each request, so a new token is used at once."""
 
@@ -101,7 +109,9 @@ class DhanCalls:
         self._credentials = credentials
         self._budget = RateBudget(spacing)
         self._throttled = throttled
-        self._client = httpx.AsyncClient(base_url=base_url, timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False)
+        self._client = httpx.AsyncClient(
+            base_url=base_url, timeout=REQUEST_TIMEOUT_SECONDS, trust_env=False, verify=trusted()
+        )
 
     async def aclose(self) -> None:
         await self._client.aclose()

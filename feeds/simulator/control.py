@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from feeds.dhan.rest import trusted
 from feeds.dhan.wire import FULL
 
 TIMEOUT_SECONDS = 10.0
@@ -22,7 +23,7 @@ class SimulatorControl:
     """`async with SimulatorControl(url) as control: await control.inject("reset", connection=2)`."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False, verify=trusted())
 
     async def __aenter__(self) -> SimulatorControl:
         return self

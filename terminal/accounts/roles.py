@@ -87,9 +87,10 @@ def permissions_named(names: tuple[str, ...]) -> list[Permission]:
     LookupError: a name that no migration has created.
     """
     wanted = set(names)
+    codenames = [name.partition(".")[2] for name in wanted]
     found = {
         f"{permission.content_type.app_label}.{permission.codename}": permission
-        for permission in Permission.objects.select_related("content_type")
+        for permission in Permission.objects.filter(codename__in=codenames).select_related("content_type")
     }
     if missing := wanted - found.keys():
         raise LookupError(f"unknown permissions: {', '.join(sorted(missing))}")

@@ -50,7 +50,7 @@ def race_for_margin(floor, orders: int, affordable: int) -> None:
 
 
 def test_the_last_rupee_of_margin_goes_once(busy_floor):
-    race_for_margin(busy_floor, orders=200, affordable=20)
+    race_for_margin(busy_floor, orders=80, affordable=20)
 
 
 @pytest.mark.soak
