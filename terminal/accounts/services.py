@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib import auth
@@ -28,6 +29,7 @@ from redis import Redis, RedisError
 from feeds import audit, clock
 from feeds.core.refusal import Refused
 from feeds.fanout.logins import CLOSED_CHANNEL
+from feeds.rows import Query, fetch_each
 from terminal.accounts import selectors
 from terminal.accounts.models import ApiToken
 
@@ -215,17 +217,20 @@ def revoke_token(*, request: HttpRequest, token: ApiToken) -> None:
 
 def user_for_token(text: str) -> User | None:
     """The user whose live token this is, else None. Notes the use, at most once a minute."""
-    return users_for_tokens([text]).get(text)
+    users, _ = users_for_tokens([text])
+    return users.get(text)
 
 
-def users_for_tokens(texts: Iterable[str]) -> dict[str, User]:
-    """`user_for_token` of many, by the token's text; those that do not work are absent."""
+def users_for_tokens(texts: Iterable[str], *also: Query) -> tuple[dict[str, User], list[list[tuple[Any, ...]]]]:
+    """`user_for_token` of many, by the token's text; those that do not work are absent. And the rows of what is asked
+    `also`, in the same round trip."""
     by_digest = {selectors.token_digest(text): text for text in texts}
-    users = selectors.users_of_tokens(list(by_digest))
+    owners, rows, *others = fetch_each(*selectors.token_queries(list(by_digest)), *also)
+    users = selectors.users_in(owners, rows)
     for digest in users:
         if _noted.get(digest, -LAST_USED_SECONDS) <= clock.monotonic() - LAST_USED_SECONDS:
             _note_use(digest)
-    return {by_digest[digest]: user for digest, user in users.items()}
+    return {by_digest[digest]: user for digest, user in users.items()}, others
 
 
 _noted: dict[str, float] = {}
