@@ -81,23 +81,23 @@ def _select(model: type[Model]) -> tuple[tuple[str, ...], str, Readers]:
 
 Query = tuple[str, Any]
 """A statement and its values."""
+_waiting: ContextVar[list[Query] | None] = ContextVar("waiting", default=None)
 
 
 def fetch_each(*asked: Query) -> list[list[tuple[Any, ...]]]:
     """The rows of several statements in one round trip. Each sees what is there when its turn comes. What a
-    transaction asks first takes its BEGIN along.
+    transaction asks first takes its BEGIN along, and what waits to be written (`sent_together`) goes before it.
 
     One message, not the protocol's pipeline: of a client that is stopped between its parts the database would wait
     for the rest without a limit, with all that the transaction has locked.
     """
+    before = _taken_along()
     with connection.cursor() as cursor:
-        statements = [cursor.mogrify(statement, values) for statement, values in asked]
-        begins = _begins()
-        if begins:
+        if _begins():
             connection.connection.autocommit = True  # or the driver sends a BEGIN of its own before it
-            statements.insert(0, "BEGIN")
-        cursor.execute(";\n".join(statements))
-        if begins:
+            before.insert(0, ("BEGIN", None))
+        _send(cursor, [*before, *asked])
+        for _ in before:
             cursor.nextset()
         found = [cursor.fetchall()]
         while cursor.nextset():
@@ -105,12 +105,22 @@ def fetch_each(*asked: Query) -> list[list[tuple[Any, ...]]]:
         return found
 
 
+def _taken_along() -> list[Query]:
+    """What waits to be written, no longer waiting."""
+    waiting = _waiting.get()
+    taken = list(waiting or ())
+    if waiting:
+        waiting.clear()
+    return taken
+
+
+def _send(cursor: Any, statements: Iterable[Query]) -> None:
+    cursor.execute(";\n".join(cursor.mogrify(statement, values) for statement, values in statements))
+
+
 def _begins() -> bool:
     """Whether a transaction was opened here of which the database has not heard. Django ends it as any other."""
     return connection.in_atomic_block and connection.connection.info.transaction_status == TransactionStatus.IDLE
-
-
-_waiting: ContextVar[list[Query] | None] = ContextVar("waiting", default=None)
 
 
 def write(statement: str, values: Any) -> None:
@@ -125,7 +135,11 @@ def write(statement: str, values: Any) -> None:
 
 @contextmanager
 def sent_together() -> Iterator[None]:
-    """What is given to `write` inside goes as one message at the end, in its order: nothing read inside sees it."""
+    """What is given to `write` inside goes as one message, in its order: at the end, or with what `fetch_each` asks
+    before. Nothing else that is read inside sees it. Inside another one it waits for the end of that."""
+    if _waiting.get() is not None:
+        yield
+        return
     waiting: list[Query] = []
     token = _waiting.set(waiting)
     try:
@@ -134,7 +148,7 @@ def sent_together() -> Iterator[None]:
         _waiting.reset(token)
     if waiting:
         with connection.cursor() as cursor:
-            cursor.execute(";\n".join(cursor.mogrify(statement, values) for statement, values in waiting))
+            _send(cursor, waiting)
 
 
 # --- many rows in one statement -------------------------------------------------------------------
