@@ -68,6 +68,15 @@ return 'OK'
 """
 """KEYS: hash, its meta, the set of boards. ARGV: channel, batch, epoch, sequence, flushed_at, account id, whole."""
 
+LAST_ROWS = """
+local found = {}
+for _, account in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  found[#found + 1] = redis.call('HMGET', 'board.' .. account, unpack(ARGV))
+end
+return found
+"""
+"""KEYS: the set of boards. ARGV: fields. Of each board their values, in one round trip: every order asks this."""
+
 
 class Fenced(Exception):
     """Another feed process with a higher epoch owns this account's board: stop publishing."""
@@ -390,10 +399,9 @@ def last_rows(codes: Collection[int]) -> Rows:
     """
     redis = _blocking_redis(settings.REDIS_URL)
     fields = [int(code).to_bytes(8, "little") for code in codes]
-    if not fields:
-        return np.empty(0, TICK)
-    found = [rows_of(redis.hmget(board_key(int(account)), fields)) for account in redis.smembers(BOARDS)]
-    return newest_rows(np.concatenate([np.empty(0, TICK), *found]))
+    parts = (fields[first : first + FIELDS_A_CALL] for first in range(0, len(fields), FIELDS_A_CALL))
+    boards = [board for part in parts for board in redis.eval(LAST_ROWS, 1, BOARDS, *part)]
+    return newest_rows(np.concatenate([np.empty(0, TICK), *map(rows_of, boards)]))
 
 
 def newest_rows(rows: Rows) -> Rows:

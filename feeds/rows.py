@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import orjson
 from django.db import connection
 from django.db.models import Model
+from psycopg.pq import TransactionStatus
 
 Row = TypeVar("Row", bound=Model)
 Readers = list[tuple[int, Callable[[Any, None, Any], Any]]]
@@ -80,39 +81,66 @@ def _select(model: type[Model]) -> tuple[tuple[str, ...], str, Readers]:
 
 Query = tuple[str, Any]
 """A statement and its values."""
+_waiting: ContextVar[list[Query] | None] = ContextVar("waiting", default=None)
 
 
 def fetch_each(*asked: Query) -> list[list[tuple[Any, ...]]]:
-    """The rows of several statements in one round trip. Each sees what is there when its turn comes.
+    """The rows of several statements in one round trip. Each sees what is there when its turn comes. What a
+    transaction asks first takes its BEGIN along, and what waits to be written (`sent_together`) goes before it.
 
     One message, not the protocol's pipeline: of a client that is stopped between its parts the database would wait
     for the rest without a limit, with all that the transaction has locked.
     """
+    before = _taken_along()
     with connection.cursor() as cursor:
-        cursor.execute(";\n".join(cursor.mogrify(statement, values) for statement, values in asked))
+        if _begins():
+            connection.connection.autocommit = True  # or the driver sends a BEGIN of its own before it
+            before.insert(0, ("BEGIN", None))
+        _send(cursor, [*before, *asked])
+        for _ in before:
+            cursor.nextset()
         found = [cursor.fetchall()]
         while cursor.nextset():
             found.append(cursor.fetchall())
         return found
 
 
-_waiting: ContextVar[list[str] | None] = ContextVar("waiting", default=None)
+def _taken_along() -> list[Query]:
+    """What waits to be written, no longer waiting."""
+    waiting = _waiting.get()
+    taken = list(waiting or ())
+    if waiting:
+        waiting.clear()
+    return taken
+
+
+def _send(cursor: Any, statements: Iterable[Query]) -> None:
+    cursor.execute(";\n".join(cursor.mogrify(statement, values) for statement, values in statements))
+
+
+def _begins() -> bool:
+    """Whether a transaction was opened here of which the database has not heard. Django ends it as any other."""
+    return connection.in_atomic_block and connection.connection.info.transaction_status == TransactionStatus.IDLE
 
 
 def write(statement: str, values: Any) -> None:
     """Execute what gives no rows; inside `sent_together` it goes with the others."""
     waiting = _waiting.get()
+    if waiting is not None:
+        waiting.append((statement, values))
+        return
     with connection.cursor() as cursor:
-        if waiting is None:
-            cursor.execute(statement, values)
-        else:
-            waiting.append(cursor.mogrify(statement, values))
+        cursor.execute(statement, values)
 
 
 @contextmanager
 def sent_together() -> Iterator[None]:
-    """What is given to `write` inside goes as one message at the end, in its order: nothing read inside sees it."""
-    waiting: list[str] = []
+    """What is given to `write` inside goes as one message, in its order: at the end, or with what `fetch_each` asks
+    before. Nothing else that is read inside sees it. Inside another one it waits for the end of that."""
+    if _waiting.get() is not None:
+        yield
+        return
+    waiting: list[Query] = []
     token = _waiting.set(waiting)
     try:
         yield
@@ -120,7 +148,7 @@ def sent_together() -> Iterator[None]:
         _waiting.reset(token)
     if waiting:
         with connection.cursor() as cursor:
-            cursor.execute(";\n".join(waiting))
+            _send(cursor, waiting)
 
 
 # --- many rows in one statement -------------------------------------------------------------------

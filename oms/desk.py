@@ -15,7 +15,7 @@ from feeds import clock
 from feeds.core.calendar import Phase
 from feeds.core.instrument import SECURITY_ID_BITS
 from feeds.core.tick import TickFlag
-from feeds.rows import fetch_each
+from feeds.rows import Query, fetch_each
 from oms import trading_day
 from oms.core.order import EXITS, STOP_TYPES, OrderStatus, OrderType, Role, Side
 from oms.core.protection import protected_price
@@ -121,17 +121,21 @@ class Desk:
     @classmethod
     def open(cls, funds: Funds, user_id: int | None, now: datetime, codes: Iterable[int]) -> Desk:
         """Read an account whose funds row is locked, and the market of its live orders and of `codes`."""
-        return cls.open_many([funds], {funds.account_id: user_id}, now, codes)[funds.account_id]
+        users = {funds.account_id: user_id}
+        return cls.of_rows(fetch_each(*desk_queries(users)), [funds], users, now, codes)[funds.account_id]
 
     @classmethod
-    def open_many(
-        cls, funds: Collection[Funds], users: Mapping[int, int | None], now: datetime, codes: Iterable[int]
+    def of_rows(
+        cls,
+        rows: Sequence[Sequence[tuple[Any, ...]]],
+        funds: Collection[Funds],
+        users: Mapping[int, int | None],
+        now: datetime,
+        codes: Iterable[int],
     ) -> dict[int, Desk]:
-        """`open` for several accounts, by account; `users` says who trades each. They share one market."""
-        accounts = [each.account_id for each in funds]
-        book_rows, position_rows, standing_rows = fetch_each(
-            books_query(accounts), positions_query(accounts), standings_query(users)
-        )
+        """The desks of several accounts of what `desk_queries` found; `users` says who trades each. They share one
+        market."""
+        book_rows, position_rows, standing_rows = rows
         books, positions, standings = books_in(book_rows), positions_in(position_rows), standings_in(standing_rows)
         live_codes = {order.code for live, _ in books.values() for order in live}
         held_codes = {code for rows in positions.values() for code, *_ in rows}
@@ -273,7 +277,13 @@ class Desk:
         self.asked[segment] = self.asked.get(segment, 0) + 1
 
 
-def books_query(account_ids: Sequence[int]) -> tuple[str, Any]:
+def desk_queries(users: Mapping[int, int | None]) -> list[Query]:
+    """What to ask for the desks of accounts, behind their locks; `users` says who trades each."""
+    accounts = list(users)
+    return [books_query(accounts), positions_query(accounts), standings_query(users)]
+
+
+def books_query(account_ids: Sequence[int]) -> Query:
     return BOOKS, {"accounts": list(account_ids), "bits": SECURITY_ID_BITS}
 
 
@@ -298,7 +308,7 @@ def _live_order(pk: int, code: int, side: str, product: str, kind: str, remainin
     )  # fmt: skip
 
 
-def positions_query(account_ids: Sequence[int]) -> tuple[str, Any]:
+def positions_query(account_ids: Sequence[int]) -> Query:
     return POSITIONS, [list(account_ids)]
 
 

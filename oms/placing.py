@@ -8,10 +8,10 @@ from datetime import datetime
 from functools import partial
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection
 
 from feeds.core.calendar import Phase
 from feeds.models import Instrument
+from feeds.rows import Query, fetch_each
 from oms import facts, trading_day
 from oms.changes import Change, change, hold_reference
 from oms.core.order import OrderStatus, OrderType, Role
@@ -277,13 +277,14 @@ def refused_order(desk: Desk, intent: Intent) -> Order:
     return order
 
 
-def write(placements: Sequence[Placement]) -> list[Change]:
-    """Hold the margin of what was let through and make the changes that store all of it."""
+def write(placements: Sequence[Placement], ids: Sequence[int]) -> list[Change]:
+    """Hold the margin of what was let through and make the changes that store all of it. `ids`: of `ids_query`, for
+    the first of the orders."""
     for placement in placements:
         for intent in placement.intents:
             if intent.refusal is not None:
                 intent.orders = [refused_order(placement.desk, intent)]
-    _number([order for placement in placements for intent in placement.intents for order in intent.orders])
+    _number([order for placement in placements for intent in placement.intents for order in intent.orders], ids)
     for placement in placements:
         _join_groups(placement.desk, placement.intents, placement.group)
     holds.place_new([hold for placement in placements for hold in _holds(placement)])
@@ -304,20 +305,27 @@ def _holds(placement: Placement) -> Iterator[NewHold]:
                     yield NewHold(order.account_id, hold_reference(order.pk), amount)
 
 
-def _number(orders: Sequence[Order]) -> None:
+def _number(orders: Sequence[Order], ids: Sequence[int]) -> None:
     """Give rows their ids. Of the orders of one request the first keeps the client's reference."""
     used: set[tuple[int, str]] = set()
-    for order, pk in zip(orders, next_ids(len(orders)), strict=True):
+    for order, pk in zip(orders, [*ids, *_more_ids(len(orders) - len(ids))], strict=False):
         order.pk = pk
         if (order.account_id, order.client_reference) in used:
             order.client_reference = f"{OWN_REFERENCE}{pk}"
         used.add((order.account_id, order.client_reference))
 
 
-def next_ids(count: int) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(NEXT_IDS, [count])
-        return [pk for (pk,) in cursor.fetchall()]
+def _more_ids(count: int) -> list[int]:
+    """A bracket or slices are several orders of one request."""
+    if count <= 0:
+        return []
+    [rows] = fetch_each(ids_query(count))
+    return [pk for (pk,) in rows]
+
+
+def ids_query(count: int) -> Query:
+    """What to ask for so many ids of orders."""
+    return NEXT_IDS, [count]
 
 
 def _join_groups(desk: Desk, intents: Iterable[Intent], group: OrderGroup | None) -> None:

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from feeds import audit, clock
 from feeds.core.calendar import Phase
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
-from feeds.rows import fetch_each, sent_together
+from feeds.rows import Query, fetch_each, sent_together
 from oms import bell, placing, trading_day
 from oms.changes import Change, change, hold_reference, lock_orders, save_changes
 from oms.core.order import EXITS, STOP_TYPES, TERMINAL, OrderStatus, OrderType, Role, Side, Source, Validity
@@ -32,7 +32,7 @@ from oms.core.rules import (
     rate_refusal,
 )
 from oms.core.sessions import taken_in
-from oms.desk import Desk, allowed_in_second, requests_in_second
+from oms.desk import Desk, allowed_in_second, desk_queries, requests_in_second
 from oms.errors import ChangeRefused, NotChangeable, OrderError, OrderRefused, ReferenceTaken
 from oms.models import LIVE_VALUES, Order, OrderEvent, OrderGroup
 from oms.placing import Intent
@@ -129,12 +129,23 @@ def place_each(asked: Sequence[Asked]) -> list[Answer]:
 
 
 def _place(asked: Sequence[Asked], group: OrderGroup | None) -> list[Answer]:
-    _, rows = fetch_each(gate.shared_query(), ledger.lock_query({each.request.account_id for each in asked}))
-    funds = ledger.locked(rows)
-    answers = _first_answers(asked)
-    fresh = [each for each in asked if each.request.key not in answers]
+    """One message locks the accounts and reads them as if every request was new: nearly all are."""
+    users = _one_user_each(asked)
+    traders = {account_id: _pk(user) for account_id, user in users.items()}
+    answers = _without_reference(asked)
+    _, funds_rows, known, ids, *books = fetch_each(
+        gate.shared_query(),
+        ledger.lock_query(users),
+        _known_query([each.request for each in asked if each.request.key not in answers]),
+        placing.ids_query(len(asked)),
+        *desk_queries(traders),
+    )
+    answers |= _first_answers([pk for (pk,) in known])
+    fresh = [each.request for each in asked if each.request.key not in answers]
     if fresh:
-        answers |= _place_fresh(funds, fresh, group)
+        codes = {request.code for request in fresh}
+        desks = Desk.of_rows(books, ledger.locked(funds_rows).values(), traders, clock.exchange_now(), codes)
+        answers |= _place_fresh(desks, fresh, users, group, [pk for (pk,) in ids])
     return [_answer_to(each.request, answers) for each in asked]
 
 
@@ -150,47 +161,49 @@ def _answer_to(request: OrderRequest, answers: Answers) -> Answer:
     return first
 
 
-def _first_answers(asked: Sequence[Asked]) -> Answers:
-    """What these references were answered before; what is no reference never gets further."""
-    answers: Answers = {
+def _without_reference(asked: Sequence[Asked]) -> Answers:
+    """What is no reference never gets further."""
+    return {
         each.request.key: OrderError(NO_REFERENCE, reference=each.request.client_reference)
         for each in asked
         if not REFERENCE.fullmatch(each.request.client_reference)
     }
-    found = Order.objects.in_bulk(_known([each.request for each in asked if each.request.key not in answers]))
-    return answers | {(row.account_id, row.client_reference): row for row in found.values()}
 
 
-def _known(requests: Sequence[OrderRequest]) -> list[int]:
-    """The orders that these references name; nearly always none, so the rows themselves are read afterwards."""
-    values = [[request.account_id for request in requests], [request.client_reference for request in requests]]
-    with connection.cursor() as cursor:
-        cursor.execute(KNOWN, values)
-        return [pk for (pk,) in cursor.fetchall()]
+def _known_query(requests: Sequence[OrderRequest]) -> Query:
+    """The ids of orders that these references name; nearly always none, so the rows are read afterwards."""
+    return KNOWN, [[request.account_id for request in requests], [request.client_reference for request in requests]]
 
 
-def _place_fresh(funds: Mapping[int, Funds], fresh: Sequence[Asked], group: OrderGroup | None) -> Answers:
-    """What is asked for the first time, each reference once."""
+def _first_answers(known: Sequence[int]) -> Answers:
+    """What was answered before."""
+    found = Order.objects.in_bulk(known)
+    return {(row.account_id, row.client_reference): row for row in found.values()}
+
+
+def _place_fresh(
+    desks: Mapping[int, Desk],
+    fresh: Sequence[OrderRequest],
+    users: Mapping[int, User | None],
+    group: OrderGroup | None,
+    ids: Sequence[int],
+) -> Answers:
+    """What is asked for the first time, each reference once. `ids`: for the first of their orders."""
     first: dict[tuple[int, str], OrderRequest] = {}
-    for each in fresh:
-        first.setdefault(each.request.key, each.request)
-    users = _one_user_each(fresh)
-    desks = Desk.open_many(
-        [funds[account_id] for account_id in users],
-        {account_id: _pk(user) for account_id, user in users.items()},
-        clock.exchange_now(),
-        {request.code for request in first.values()},
-    )
+    for request in fresh:
+        first.setdefault(request.key, request)
     answers: Answers = {key: unknown for key, request in first.items() if (unknown := _unknown(desks, request))}
     known = [request for key, request in first.items() if key not in answers]
     placements = [
-        _placement(desk, [each for each in known if each.account_id == account_id], users[account_id], group)
+        _placement(desk, own, users[account_id], group)
         for account_id, desk in desks.items()
+        if (own := [request for request in known if request.account_id == account_id])
     ]
-    placing.check_all(placements)
-    with sent_together(), facts.together():
-        save_changes(placing.write(placements), also=placing.refusal_facts(placements))
-    bell.ring_after_commit()
+    if placements:
+        placing.check_all(placements)
+        with sent_together(), facts.together():
+            save_changes(placing.write(placements, ids), also=placing.refusal_facts(placements))
+        bell.ring_after_commit()
     return answers | {each.request.key: each.orders[0] for placement in placements for each in placement.intents}
 
 

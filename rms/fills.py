@@ -8,10 +8,8 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 
-from django.db import connection
-
 from feeds.core.instrument import InstrumentType
-from feeds.rows import as_records, insert_statement, lock_rows, sent_together, write
+from feeds.rows import Query, as_records, fetch_each, insert_statement, instances, locking, sent_together, write
 from rms import facts, holds, ledger, margin
 from rms.core.margin import Margin
 from rms.core.position import Effect, PositionState, apply_fill, average_price, deliver, mark_to, start_day
@@ -77,6 +75,7 @@ class GroupKey(NamedTuple):
 
 
 STATE_COLUMNS = tuple(column.name for column in fields(PositionState))
+KNOWN = "SELECT reference FROM rms_positionchange WHERE reference = ANY(%s)"
 
 
 def record_fills(fills: Sequence[Fill], market: Market) -> list[FillEffect]:
@@ -85,14 +84,15 @@ def record_fills(fills: Sequence[Fill], market: Market) -> list[FillEffect]:
     A reference that was recorded already changes nothing. A fill always posts: an account that it takes below its
     floor is marked a deficit. FUNDS and POSITION facts are recorded; the caller announces the accounts.
     """
-    fresh = _fresh(fills)
-    positions = _positions(fresh)
+    known, rows = fetch_each(_known_query(fills), _positions_query(fills))
+    fresh = _fresh(fills, {reference for (reference,) in known})
+    positions = _positions(fresh, instances(Position, rows))
     effects = {fill.reference: _apply(fill, positions[_key(fill)]) for fill in fresh}
     with sent_together():
         _save_positions(positions.values())
         _save_changes(fresh, effects)
         changes = _move_money(fresh, effects, market)
-    _release_holds(fresh, changes)
+        _release_holds(fresh, changes)
     touched = {_group(fill, market): fill.trading_date for fill in fresh}
     for account_id, used in _recompute(touched, market).items():
         changes[account_id].used = used
@@ -114,33 +114,34 @@ def _group(fill: Fill, market: Market) -> GroupKey:
     return GroupKey(fill.account_id, margin.group_of(market.instrument(fill.code)))
 
 
-def _fresh(fills: Sequence[Fill]) -> list[Fill]:
+def _known_query(fills: Sequence[Fill]) -> Query:
+    return KNOWN, [[fill.reference for fill in fills]]
+
+
+def _fresh(fills: Sequence[Fill], known: Collection[str]) -> list[Fill]:
     """The first of each reference that was not recorded yet."""
     first: dict[str, Fill] = {}
     for fill in fills:
         first.setdefault(fill.reference, fill)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT reference FROM rms_positionchange WHERE reference = ANY(%s)", [list(first)])
-        known = {reference for (reference,) in cursor.fetchall()}
     return [fill for reference, fill in first.items() if reference not in known]
 
 
 # --- positions ----------------------------------------------------------------------------------
 
 
-def _positions(fills: Sequence[Fill]) -> dict[PositionKey, Position]:
-    """The position of each fill as it is, locked by id, or as one that is flat."""
-    days = {_key(fill): fill.trading_date for fill in fills}
-    rows = lock_rows(
-        Position,
-        "account_id = ANY(%s) AND instrument_id = ANY(%s)",
-        [list({key.account_id for key in days}), list({key.code for key in days})],
-    )
+def _positions_query(fills: Sequence[Fill]) -> Query:
+    """What to ask for the positions of fills as they are, locked by id."""
+    accounts, codes = {fill.account_id for fill in fills}, {fill.code for fill in fills}
+    return locking(Position, "account_id = ANY(%s) AND instrument_id = ANY(%s)", [list(accounts), list(codes)])
+
+
+def _positions(fills: Sequence[Fill], rows: Iterable[Position]) -> dict[PositionKey, Position]:
+    """The position of each fill: as it is stored, or one that is flat."""
     stored = {PositionKey(row.account_id, row.instrument_id, row.product): row for row in rows}
     return {
         key: stored.get(key)
         or Position(account_id=key.account_id, instrument_id=key.code, product=key.product, trading_date=day)
-        for key, day in days.items()
+        for key, day in {_key(fill): fill.trading_date for fill in fills}.items()
     }
 
 
@@ -302,11 +303,11 @@ def refresh_margins(touched: Iterable[GroupKey], market: Market, on: date) -> No
 
 def _recompute(touched: dict[GroupKey, date], market: Market) -> dict[int, int]:
     """Write each group as it is now; returns each account's sum over all of its groups."""
-    for on in set(touched.values()):
-        _save_groups(margin.used_margins([key for key, day in touched.items() if day == on], market, on))
-    with connection.cursor() as cursor:
-        cursor.execute(SUMS, [list({key.account_id for key in touched})])
-        return dict(cursor.fetchall())
+    with sent_together():
+        for on in set(touched.values()):
+            _save_groups(margin.used_margins([key for key, day in touched.items() if day == on], market, on))
+        [rows] = fetch_each((SUMS, [list({key.account_id for key in touched})]))
+    return dict(rows)
 
 
 def _save_groups(used: Mapping[tuple[int, str], Margin | NoMarketData]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from feeds.rows import write
+from feeds.rows import fetch_each, write
 from rms.errors import HoldEnded, InsufficientMargin, ReferenceTaken
 from rms.ledger import FundsChange, change_funds, lock, shortfall
 from rms.models import Hold
@@ -153,9 +153,8 @@ def release_posted(postings: Mapping[str, Posting]) -> dict[int, int]:
         "left": [posting.amount_left for posting in postings.values()],
         "stays": [posting.stays for posting in postings.values()],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(POST, values)
-        return dict(cursor.fetchall())
+    [rows] = fetch_each((POST, values))
+    return dict(rows)
 
 
 def _give_back(freed: Mapping[int, int]) -> None:

@@ -235,9 +235,7 @@ def change_funds(
         "used": [change.used for change in changes.values()],
         "bound": bound,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(CHANGE, values)
-        rows = cursor.fetchall()
+    [rows] = fetch_each((CHANGE, values))
     columns = ("account_id", "cash", "held_margin", "used_margin", "floor", "deficit", "fact_offset")
     changed = {row[0]: Funds(**dict(zip(columns, row, strict=False))) for row in rows}
     own = [fact for row in rows for fact in _facts(changed[row[0]], was_deficit=row[-1])]

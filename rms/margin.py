@@ -10,12 +10,12 @@ from math import exp
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 
 from feeds.core.calendar import Calendar
 from feeds.core.greeks import DAYS_PER_YEAR
 from feeds.core.instrument import OPTION_TYPES, ExchangeSegment, InstrumentType, OptionType
 from feeds.models import Instrument
+from feeds.rows import fetch_each
 from feeds.selectors import market_calendar
 from rms.core.margin import Group, Leg, Margin, margin_of, prepare, worst_of
 from rms.core.parameters import Parameters, parameters_on
@@ -218,9 +218,7 @@ def positions_in(account_id: int, groups: Collection[str], market: Market) -> li
 
 def _grouped_positions(account_ids: Collection[int], market: Market) -> list[tuple[int, str, Held]]:
     """Account, margin group and position of all that is open in these accounts."""
-    with connection.cursor() as cursor:
-        cursor.execute(POSITIONS, [list(account_ids)])
-        rows = cursor.fetchall()
+    [rows] = fetch_each((POSITIONS, [list(account_ids)]))
     instruments = _instruments({code for _, code, *_ in rows}, market)
     return [
         (

@@ -27,7 +27,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
@@ -37,7 +37,7 @@ from rest_framework.renderers import JSONRenderer
 
 from feeds import clock
 from feeds.audit import client_address
-from feeds.rows import all_rows
+from feeds.rows import instances, select
 from oms import services
 from oms.intake import MOST, Waiting, intake
 from oms.serializers import PlaceSerializer
@@ -45,6 +45,7 @@ from oms.services import Asked
 from oms.views import order_request, placed, reference_of
 from rms.models import TradingAccount
 from rms.selectors import may_trade
+from rms.serializers import LARGEST_ID
 from rms.views import valid
 from terminal import errors, throttling
 from terminal.accounts import services as accounts
@@ -220,12 +221,13 @@ def repeating(body: bytes, receive: Receive) -> Receive:
 
 
 def answer_on_thread(posted: Sequence[Posted]) -> list[Answered | None]:
-    """`answer_all`, with a connection of the pool for as long as it takes."""
-    close_old_connections()
+    """`answer_all`. The thread keeps its connection until an error: what comes next is asked on another one, and what
+    could not be known for a connection that broke meanwhile is the view's."""
     try:
         return answer_all(posted)
     finally:
-        close_old_connections()
+        if connection.errors_occurred:
+            connection.close()
 
 
 def answer_all(posted: Sequence[Posted]) -> list[Answered | None]:
@@ -246,10 +248,14 @@ def answer_all(posted: Sequence[Posted]) -> list[Answered | None]:
 def known_of(posted: Sequence[Posted]) -> list[Known | None]:
     """Who asks, for which account and what; None for what is not wholly in order, or cannot be known just now."""
     try:
-        users = accounts.users_for_tokens([each.token for each in posted])
-        found = [_fields(each) if each.token in users else None for each in posted]
-        asked_for = list({each.fields["account"] for each in found if each is not None})
-        rows = {row.pk: row for row in all_rows(TradingAccount, "id = ANY(%s)", [asked_for])} if asked_for else {}
+        bodies = [_object(each.body) for each in posted]
+        asked_for = list({pk for body in bodies if _is_id(pk := body.get("account"))})
+        wanted = select(TradingAccount, "id = ANY(%s::bigint[])", [asked_for])
+        users, [found_rows] = accounts.users_for_tokens([each.token for each in posted], wanted)
+        rows = {row.pk: row for row in instances(TradingAccount, found_rows)}
+        found = [
+            _fields(each, body) if each.token in users else None for each, body in zip(posted, bodies, strict=True)
+        ]
         known = [
             _known(each, row, users[each.token], rows) if row is not None else None
             for each, row in zip(posted, found, strict=True)
@@ -260,14 +266,27 @@ def known_of(posted: Sequence[Posted]) -> list[Known | None]:
         return [None] * len(posted)
 
 
-def _fields(posted: Posted) -> Fields | None:
+def _object(body: bytes) -> dict[str, Any]:
+    """A body's JSON object; of anything else an empty one, which is no order."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _is_id(value: object) -> bool:
+    """Before anything is checked: what the database takes for a row's id."""
+    return type(value) is int and 0 < value <= LARGEST_ID
+
+
+def _fields(posted: Posted, body: dict[str, Any]) -> Fields | None:
     request = ASGIRequest(posted.scope, BytesIO())
     try:
         request.get_host()
-        data = orjson.loads(posted.body)
         is_secure = request.is_secure() or not settings.SECURE_SSL_REDIRECT
-        return Fields(request, valid(PlaceSerializer, data)) if is_secure and isinstance(data, dict) else None
-    except (DisallowedHost, orjson.JSONDecodeError, exceptions.ValidationError):
+        return Fields(request, valid(PlaceSerializer, body)) if is_secure else None
+    except (DisallowedHost, exceptions.ValidationError):
         return None
 
 

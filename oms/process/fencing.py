@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.conf import settings
-from django.db import connection
+
+from feeds.rows import Query, fetch_each
 
 LEASE = "execution"
 EPOCH = """
@@ -23,8 +27,20 @@ def require_epoch(epoch: int) -> None:
     Raises:
         Fenced: it is not.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(EPOCH, [f"{settings.LEASE_SECONDS * 1000:.0f}ms", LEASE])
-        row = cursor.fetchone()
-    if row is None or row[0] != epoch:
+    [rows] = fetch_each(epoch_query())
+    require_epoch_in(rows, epoch)
+
+
+def epoch_query() -> Query:
+    """What `require_epoch` asks, to be sent with what is locked behind it."""
+    return EPOCH, [f"{settings.LEASE_SECONDS * 1000:.0f}ms", LEASE]
+
+
+def require_epoch_in(rows: Sequence[tuple[Any, ...]], epoch: int) -> None:
+    """`require_epoch`, of what `epoch_query` found.
+
+    Raises:
+        Fenced
+    """
+    if not rows or rows[0][0] != epoch:
         raise Fenced(f"epoch {epoch} of the execution is over")

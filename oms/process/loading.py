@@ -11,15 +11,20 @@ from django.db.models import Count, Q, QuerySet
 
 from feeds import clock
 from feeds.core.instrument import ExchangeSegment, InstrumentType
+from feeds.rows import all_rows
 from oms.core.engine_events import EngineOrder
 from oms.core.order import AT_THE_VENUE, EXITS, STOP_TYPES, OrderStatus, OrderType, Role, Side, Validity
 from oms.models import LIVE_VALUES, Order, OrderEvent, OrderGroup, Trade
 from oms.trading_day import has_derivatives
+from rms.market import facts
 
 BATCH = 500
 """Orders of one step: enough that a step costs little for each, few enough that none waits long for its commit."""
 MATCHED_TOGETHER = frozenset({OrderGroup.Kind.BRACKET, OrderGroup.Kind.OCO})
 """Slices and baskets are orders of their own at the venue."""
+TO_EXECUTE = f"""(status = 'TRANSIT' OR status IN ({", ".join(f"'{value}'" for value in LIVE_VALUES)})
+AND (cancel_requested OR NOT modify_request = 'null'))"""
+"""The condition of the index `order_to_execute`."""
 KEPT_STATE = ("priority", "trailing_anchor")
 """What the venue told of an order and no column has: events keep it in their details."""
 
@@ -39,9 +44,8 @@ class Waiting:
 
 def read_waiting(aside: Collection[int] = ()) -> Waiting:
     """One batch of what the index `order_to_execute` holds, but for what was set aside."""
-    asked = Q(status__in=LIVE_VALUES) & (Q(cancel_requested=True) | ~Q(modify_request=None))
-    wanted = Order.objects.filter(Q(status=OrderStatus.TRANSIT) | asked).exclude(pk__in=aside).order_by("pk")
-    orders = list(wanted.select_related("instrument", "group")[:BATCH])
+    orders = all_rows(Order, f"{TO_EXECUTE} AND id <> ALL(%s::bigint[]) ORDER BY id LIMIT {BATCH}", [list(aside)])
+    _know_instruments_and_groups(orders)
     entries = {order.group_id: order for order in orders if order.role == Role.ENTRY}
     exits = list(_waiting_exits(entries)) if entries else []
     cancelled: dict[int, list[int]] = {}
@@ -59,6 +63,15 @@ def read_waiting(aside: Collection[int] = ()) -> Waiting:
         exits=cancelled,
         is_full=len(orders) == BATCH,
     )
+
+
+def _know_instruments_and_groups(orders: Sequence[Order]) -> None:
+    """Give each what the venue is told of it: its instrument, as this process knows it, and its group."""
+    known = facts(clock.exchange_today()).take(order.instrument_id for order in orders)
+    groups = OrderGroup.objects.in_bulk({order.group_id for order in orders if order.group_id is not None})
+    for order in orders:
+        order.instrument = known[order.instrument_id]
+        order.group = groups.get(order.group_id)
 
 
 def _only_to_modify(order: Order) -> bool:

@@ -8,13 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from feeds.clock import IST
-from feeds.rows import sent_together
+from feeds.rows import fetch_each, instances, locking, sent_together
 from oms import facts, failpoints
 from oms.bulk import TRADE_COLUMNS, insert_rows
-from oms.changes import Change, change, hold_reference, lock_orders, save_changes
+from oms.changes import Change, change, hold_reference, save_changes
 from oms.core.engine_events import (
     Accepted,
     Activated,
@@ -32,18 +32,20 @@ from oms.core.engine_events import (
 )
 from oms.core.order import STOP_TYPES, TERMINAL, OrderStatus, Side
 from oms.models import Order, OrderEvent, Trade
-from oms.process.fencing import require_epoch
+from oms.process.fencing import epoch_query, require_epoch_in
 from oms.process.reasons import REQUESTED, sentence
 from rms import facts as account_facts
 from rms import fills as money
-from rms import ledger
 from rms.core.product import Product
 from rms.fills import Fill
 from rms.market import Market
-from rms.models import Holding, Position
+from rms.models import Funds, Holding, Position
 
 Kind = OrderEvent.Kind
+OF_ORDERS = "account_id = ANY(ARRAY(SELECT account_id FROM oms_order WHERE id = ANY(%s)))"
+"""Whose orders these are; an order never changes hands."""
 HELD = "SELECT reference, amount FROM rms_hold WHERE reference = ANY(%s) AND state = 'HELD'"
+"""Paise that orders bind now; those that never held anything are absent."""
 MarketOf = Callable[[Collection[int]], Market]
 """The prices that fills of these instruments are margined on."""
 
@@ -87,30 +89,28 @@ def write_events(events: Sequence[EngineEvent], epoch: int, market_of: MarketOf)
         django.db.Error: nothing was written, or (the connection broke in the commit) that is not known.
     """
     transaction.on_commit(partial(failpoints.reach, "after_commit_before_announce"))
-    require_epoch(epoch)
-    ids = {event.order_id for event in events}
-    ledger.lock(_accounts_of(ids))
-    orders = lock_orders(ids)
-    market = market_of({orders[event.order_id].instrument_id for event in events if isinstance(event, Filled)})
+    ids = list({event.order_id for event in events})
+    filled = list({event.order_id for event in events if isinstance(event, Filled)})
+    reign, _, order_rows, hold_rows = fetch_each(
+        epoch_query(),
+        locking(Funds, OF_ORDERS, [ids]),
+        locking(Order, "id = ANY(%s)", [ids]),
+        (HELD, [[hold_reference(pk) for pk in filled]]),
+    )
+    require_epoch_in(reign, epoch)
+    orders = {order.pk: order for order in instances(Order, order_rows)}
+    market = market_of({orders[pk].instrument_id for pk in filled})
     room = room_for(events, orders)
     page = translate(events, orders, epoch, market, room)
     told = [(each.account_id, facts.TRADE, facts.trade_body(each)) for each in page.trades]
-    with account_facts.together():
+    with sent_together(), account_facts.together():
         if page.trades:  # before the orders, whose ends void what a fill has not posted
-            money.record_fills(fills_of(page, _held(page.unfilled)), market)
-        with sent_together():
-            insert_rows(page.trades, TRADE_COLUMNS)
-            save_changes(page.changes, also=told)
+            money.record_fills(fills_of(page, dict(hold_rows)), market)
+        insert_rows(page.trades, TRADE_COLUMNS)
+        save_changes(page.changes, also=told)
     failpoints.reach("before_commit")
     ended = frozenset(pk for pk, order in page.orders.items() if order.status in TERMINAL)
     return Written(len(page.trades), ended, frozenset(page.cut))
-
-
-def _accounts_of(ids: Collection[int]) -> list[int]:
-    """Whose orders these are; an order never changes hands."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT account_id FROM oms_order WHERE id = ANY(%s)", [list(ids)])
-        return [account_id for (account_id,) in cursor.fetchall()]
 
 
 def translate(
@@ -207,13 +207,6 @@ def fill_whole(page: Page, order: Order, event: Filled, multiplier: int) -> None
             trading_date=event.at.astimezone(IST).date(), at=event.at, epoch=page.epoch,
         )
     )  # fmt: skip
-
-
-def _held(ids: Mapping[int, int]) -> dict[str, int]:
-    """Paise that the orders bind now; those that never held anything are absent."""
-    with connection.cursor() as cursor:
-        cursor.execute(HELD, [[hold_reference(pk) for pk in ids]])
-        return dict(cursor.fetchall())
 
 
 def fills_of(page: Page, held: Mapping[str, int]) -> list[Fill]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import QuerySet
 from django_otp import user_has_device
 
 from feeds import clock
-from feeds.rows import fetch_each, instances, select
+from feeds.rows import Query, instances, select
 from terminal.accounts.models import ApiToken
 from terminal.accounts.roles import Role
 
@@ -24,13 +25,17 @@ def token_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def users_of_tokens(digests: Sequence[str]) -> dict[str, User]:
-    """By digest the users whose tokens work now: not revoked, not expired, the user active."""
+def token_queries(digests: Sequence[str]) -> tuple[Query, Query]:
+    """What to ask for `users_in`."""
     live = [list(digests), clock.wall_now()]
-    owners, rows = fetch_each(
+    return (
         (f"SELECT digest, user_id {LIVE_TOKENS}", live),
         select(User, f"is_active AND id IN (SELECT user_id {LIVE_TOKENS})", live),
     )
+
+
+def users_in(owners: Iterable[tuple[str, int]], rows: Iterable[tuple[Any, ...]]) -> dict[str, User]:
+    """By digest the users whose tokens work now: not revoked, not expired, the user active."""
     users = {user.pk: user for user in instances(User, rows)}
     return {digest: users[owner] for digest, owner in owners if owner in users}
 

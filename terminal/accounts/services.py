@@ -7,8 +7,9 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib import auth
@@ -17,7 +18,6 @@ from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
 from django.http import HttpRequest
 from django_otp import login as remember_second_factor
 from django_otp.models import Device
@@ -28,6 +28,7 @@ from redis import Redis, RedisError
 from feeds import audit, clock
 from feeds.core.refusal import Refused
 from feeds.fanout.logins import CLOSED_CHANNEL
+from feeds.rows import Query, fetch_each, write
 from terminal.accounts import selectors
 from terminal.accounts.models import ApiToken
 
@@ -41,6 +42,13 @@ TOKENS_PER_USER = 50
 LAST_USED_SECONDS = 60
 NOTED_TOKENS = 10_000
 """`last_used_at` is written at most this often: a token in a loop must not be a write a request."""
+NOTE_USES = """
+UPDATE accounts_apitoken SET last_used_at = %s WHERE id IN (
+  SELECT id FROM accounts_apitoken WHERE digest = ANY(%s) AND (last_used_at IS NULL OR last_used_at < %s)
+  FOR UPDATE SKIP LOCKED
+)
+"""
+"""What another process notes at this moment needs no second word."""
 REDIS_SECONDS = 1.0
 
 
@@ -215,31 +223,34 @@ def revoke_token(*, request: HttpRequest, token: ApiToken) -> None:
 
 def user_for_token(text: str) -> User | None:
     """The user whose live token this is, else None. Notes the use, at most once a minute."""
-    return users_for_tokens([text]).get(text)
+    users, _ = users_for_tokens([text])
+    return users.get(text)
 
 
-def users_for_tokens(texts: Iterable[str]) -> dict[str, User]:
-    """`user_for_token` of many, by the token's text; those that do not work are absent."""
+def users_for_tokens(texts: Iterable[str], *also: Query) -> tuple[dict[str, User], list[list[tuple[Any, ...]]]]:
+    """`user_for_token` of many, by the token's text; those that do not work are absent. And the rows of what is asked
+    `also`, in the same round trip."""
     by_digest = {selectors.token_digest(text): text for text in texts}
-    users = selectors.users_of_tokens(list(by_digest))
-    for digest in users:
-        if _noted.get(digest, -LAST_USED_SECONDS) <= clock.monotonic() - LAST_USED_SECONDS:
-            _note_use(digest)
-    return {by_digest[digest]: user for digest, user in users.items()}
+    owners, rows, *others = fetch_each(*selectors.token_queries(list(by_digest)), *also)
+    users = selectors.users_in(owners, rows)
+    long_ago = clock.monotonic() - LAST_USED_SECONDS
+    _note_uses([digest for digest in users if _noted.get(digest, long_ago) <= long_ago])
+    return {by_digest[digest]: user for digest, user in users.items()}, others
 
 
 _noted: dict[str, float] = {}
 """When this process last noted the use of a token, by digest."""
 
 
-def _note_use(digest: str) -> None:
+def _note_uses(digests: Sequence[str]) -> None:
     """Other processes note it too: the row is written by the first of them."""
-    if len(_noted) >= NOTED_TOKENS:
+    if not digests:
+        return
+    if len(_noted) + len(digests) > NOTED_TOKENS:
         _noted.clear()
-    _noted[digest] = clock.monotonic()
+    _noted.update(dict.fromkeys(digests, clock.monotonic()))
     now = clock.wall_now()
-    never_or_long_ago = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(seconds=LAST_USED_SECONDS))
-    ApiToken.objects.filter(never_or_long_ago, digest=digest).update(last_used_at=now)
+    write(NOTE_USES, [now, list(digests), now - timedelta(seconds=LAST_USED_SECONDS)])
 
 
 # --- the second factor --------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -307,39 +308,63 @@ async def ask(door: OrderDoor, content: bytes, token: str = TOKEN, parts: int = 
     return start["status"], end["body"]
 
 
+@asynccontextmanager
+async def opened(otherwise: Otherwise) -> AsyncIterator[OrderDoor]:
+    """A door whose thread lets go of its connection in the end."""
+    door = OrderDoor(otherwise)
+    yield door
+    door._thread.submit(connections.close_all).result(DEADLINE_SECONDS)
+
+
 async def test_many_at_once_are_all_answered_and_what_is_not_in_order_goes_on_whole(busy_floor: Floor) -> None:
     otherwise = Otherwise()
-    door = OrderDoor(otherwise)
-    orders = [json.dumps(body(busy_floor.account, client_reference=f"many-{n}")).encode() for n in range(8)]
-    answers = await asyncio.gather(
-        *[ask(door, order, parts=2) for order in orders], ask(door, b'{"odd": 1}', parts=3), ask(door, orders[0], "x")
-    )
-    assert [status for status, _ in answers] == [201] * 8 + [299, 299]
-    assert sorted(otherwise.bodies) == sorted([b'{"odd": 1}', orders[0]])
-    references = {json.loads(content)["client_reference"] for _, content in answers[:8]}
-    assert references == {f"many-{n}" for n in range(8)}
+    async with opened(otherwise) as door:
+        orders = [json.dumps(body(busy_floor.account, client_reference=f"many-{n}")).encode() for n in range(8)]
+        answers = await asyncio.gather(
+            *[ask(door, order, parts=2) for order in orders],
+            ask(door, b'{"odd": 1}', parts=3),
+            ask(door, orders[0], "x"),
+        )
+        assert [status for status, _ in answers] == [201] * 8 + [299, 299]
+        assert sorted(otherwise.bodies) == sorted([b'{"odd": 1}', orders[0]])
+        references = {json.loads(content)["client_reference"] for _, content in answers[:8]}
+        assert references == {f"many-{n}" for n in range(8)}
 
 
 async def test_a_mistake_of_ours_is_told_to_all_and_to_the_next_no_more(busy_floor: Floor, monkeypatch) -> None:
-    door, order = OrderDoor(Otherwise()), json.dumps(body(busy_floor.account)).encode()
-    with monkeypatch.context() as broken:
-        broken.setattr(order_door, "known_of", lambda posted: 1 / 0)
-        answers = await asyncio.gather(*[ask(door, order) for _ in range(3)])
-    assert [status for status, _ in answers] == [500] * 3
-    assert json.loads(answers[0][1])["code"] == "INTERNAL"
-    assert (await ask(door, order))[0] == 201
+    order = json.dumps(body(busy_floor.account)).encode()
+    async with opened(Otherwise()) as door:
+        with monkeypatch.context() as broken:
+            broken.setattr(order_door, "known_of", lambda posted: 1 / 0)
+            answers = await asyncio.gather(*[ask(door, order) for _ in range(3)])
+        assert [status for status, _ in answers] == [500] * 3
+        assert json.loads(answers[0][1])["code"] == "INTERNAL"
+        assert (await ask(door, order))[0] == 201
+
+
+async def test_a_connection_that_broke_meanwhile_costs_no_order(busy_floor: Floor) -> None:
+    otherwise = Otherwise()
+    first, second, third = (
+        json.dumps(body(busy_floor.account, client_reference=f"broke-{n}")).encode() for n in range(3)
+    )
+    async with opened(otherwise) as door:
+        assert (await ask(door, first))[0] == 201
+        door._thread.submit(lambda: connection.connection.close()).result(DEADLINE_SECONDS)
+        assert (await ask(door, second))[0] == 299
+        assert (await ask(door, third))[0] == 201
+    assert otherwise.bodies == [second]
 
 
 async def test_who_hangs_up_takes_nothing_back(busy_floor: Floor) -> None:
-    door = OrderDoor(Otherwise())
-    gone = asyncio.create_task(ask(door, json.dumps(body(busy_floor.account, client_reference="gone")).encode()))
-    while not door._waiting and door._answering is None:
-        await asyncio.sleep(0)
-    gone.cancel()
-    status, _ = await ask(door, json.dumps(body(busy_floor.account, client_reference="stays")).encode())
-    assert status == 201
-    stored = Order.objects.order_by("client_reference").values_list("client_reference", flat=True)
-    assert [reference async for reference in stored.aiterator()] == ["gone", "stays"]
+    async with opened(Otherwise()) as door:
+        gone = asyncio.create_task(ask(door, json.dumps(body(busy_floor.account, client_reference="gone")).encode()))
+        while not door._waiting and door._answering is None:
+            await asyncio.sleep(0)
+        gone.cancel()
+        status, _ = await ask(door, json.dumps(body(busy_floor.account, client_reference="stays")).encode())
+        assert status == 201
+        stored = Order.objects.order_by("client_reference").values_list("client_reference", flat=True)
+        assert [reference async for reference in stored.aiterator()] == ["gone", "stays"]
 
 
 async def test_who_hangs_up_before_the_end_of_the_body_asked_nothing() -> None:
