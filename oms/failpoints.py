@@ -1,4 +1,4 @@
-"""Named places where a process kills itself on command, so that tests see what a crash at that very moment leaves."""
+"""Named places where a process kills itself, or another, on command: tests see what a crash at that moment leaves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from django.conf import settings
 
 
 def reach(name: str) -> None:
-    """Die here by SIGKILL if a file of this name lies in FAILPOINTS; taking it away first makes it happen once."""
+    """SIGKILL here if a file of this name lies in FAILPOINTS: of the process whose pid it holds, of this one when it is
+    empty. Taking it away first makes it happen once."""
     if not settings.FAILPOINTS:
         return
+    path = Path(settings.FAILPOINTS, name)
     try:
-        Path(settings.FAILPOINTS, name).unlink()
+        pid = path.read_text()
+        path.unlink()
     except FileNotFoundError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(int(pid or os.getpid()), signal.SIGKILL)

@@ -13,6 +13,10 @@ from tests.faults.trading import LOT, Stream, TradingServer, trading
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
+FAILPOINTS = (
+    "after_claim", "before_write", "before_commit", "after_commit_before_announce", "after_commit_before_bell",
+)  # fmt: skip
+"""All there are: the execution's, and the web's last."""
 INODE = 9
 """The column of /proc/<pid>/net/tcp that names a socket as /proc/<pid>/fd does."""
 MACHINE_SECONDS = 10.0
@@ -78,7 +82,7 @@ def everything_happened_once(server: TradingServer, stream: Stream) -> None:
     assert server.query(FACTS) == []
 
 
-@pytest.mark.parametrize("failpoint", ["after_claim", "before_write", "before_commit", "after_commit_before_announce"])
+@pytest.mark.parametrize("failpoint", FAILPOINTS[:-1])
 def test_execution_killed_at_a_failpoint_loses_and_repeats_nothing(server, limit, failpoint):
     server.settle()
     with Stream(server, failpoint) as stream:
@@ -95,6 +99,31 @@ def test_web_killed_between_its_commit_and_the_bell_answers_the_repeat_with_the_
         server.wait_until(server.arm("after_commit_before_bell"), 10, "the kill")
         before = len(stream.taken)
         server.wait_until(lambda: len(stream.taken) > before + 5, 20 + limit, "orders flow again")
+    everything_happened_once(server, stream)
+
+
+@pytest.mark.parametrize(
+    ("killed", "failpoint"),
+    [
+        ("postgres", "before_commit"),
+        ("valkey", "after_commit_before_announce"),
+        *[
+            pytest.param(killed, failpoint, marks=pytest.mark.soak)
+            for killed in ("postgres", "valkey")
+            for failpoint in FAILPOINTS
+            if (killed, failpoint) not in {("postgres", "before_commit"), ("valkey", "after_commit_before_announce")}
+        ],
+    ],
+)
+def test_a_server_killed_while_a_process_is_at_a_failpoint_loses_and_repeats_nothing(server, limit, killed, failpoint):
+    server.settle()
+    with Stream(server, f"{killed[0]}-{failpoint}") as stream:
+        server.wait_until(lambda: len(stream.taken) > 5, 20, "orders flow")
+        pid = getattr(server.stack, killed).child.pid
+        server.wait_until(server.arm(failpoint, pid), 10, "the kill")
+        before = len(stream.taken)
+        server.wait_until(lambda: len(stream.taken) > before + 5, POSTGRES_SECONDS + limit, "orders flow again")
+        trades_again(server, POSTGRES_SECONDS + limit, f"{killed} at {failpoint}")
     everything_happened_once(server, stream)
 
 

@@ -149,10 +149,12 @@ class TradingServer(Server):
     def trades(self) -> bool:
         return self.execution().get("state") == "LIVE"
 
-    def arm(self, failpoint: str) -> Callable[[], bool]:
-        """The next process that comes there kills itself; the answer says whether one did."""
+    def arm(self, failpoint: str, pid: int | None = None) -> Callable[[], bool]:
+        """The next process that comes there kills itself, or the one of this pid; the answer says whether one did."""
         path = self._failpoints / failpoint
-        path.touch()
+        armed = path.with_suffix(".new")
+        armed.write_text(str(pid or ""))
+        armed.rename(path)
         return lambda: not path.exists()
 
     def settle(self) -> None:
