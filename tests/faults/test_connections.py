@@ -62,7 +62,7 @@ async def test_f02_a_connection_that_went_mute_as_the_token_rolled_comes_back_wi
         assert [dial.refused for dial in market.dials()] == [None] * 10
 
 
-@paced(0.02)
+@paced(0.05)
 async def test_f03_after_ten_closes_of_each_kind_and_many_of_them_in_a_row_every_connection_is_back(pace, redis):
     async with a_market(pace, redis, instruments=100) as market:
         codes = market.subscribed()
