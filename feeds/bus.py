@@ -36,6 +36,7 @@ Rows = NDArray[np.void]
 MAGIC = b"BTT2"
 HEADER = struct.Struct("<4sHHIIqqqq")
 BOARDS = "boards"
+BOARD = "board."
 """The set of account ids that ever had a board here: how a reader finds the accounts without a database."""
 REDIS_ERRORS = (RedisError, OSError)
 """What a Redis that is away raises: its own errors, and the socket's."""
@@ -71,11 +72,12 @@ return 'OK'
 LAST_ROWS = """
 local found = {}
 for _, account in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  found[#found + 1] = redis.call('HMGET', 'board.' .. account, unpack(ARGV))
+  found[#found + 1] = redis.call('HMGET', KEYS[2] .. account, unpack(ARGV))
 end
 return found
 """
-"""KEYS: the set of boards. ARGV: fields. Of each board their values, in one round trip: every order asks this."""
+"""KEYS: the set of boards, what each hash's name begins with. ARGV: fields. Of each board their values, in one round
+trip: every order asks this."""
 
 
 class Fenced(Exception):
@@ -166,11 +168,11 @@ def async_redis() -> AsyncRedis:
 
 
 def board_key(account_id: int) -> str:
-    return f"board.{account_id}"
+    return f"{BOARD}{account_id}"
 
 
 def meta_key(account_id: int) -> str:
-    return f"board.{account_id}.meta"
+    return f"{BOARD}{account_id}.meta"
 
 
 def status_key(account_id: int) -> str:
@@ -400,7 +402,7 @@ def last_rows(codes: Collection[int]) -> Rows:
     redis = _blocking_redis(settings.REDIS_URL)
     fields = [int(code).to_bytes(8, "little") for code in codes]
     parts = (fields[first : first + FIELDS_A_CALL] for first in range(0, len(fields), FIELDS_A_CALL))
-    boards = [board for part in parts for board in redis.eval(LAST_ROWS, 1, BOARDS, *part)]
+    boards = [board for part in parts for board in redis.eval(LAST_ROWS, 2, BOARDS, BOARD, *part)]
     return newest_rows(np.concatenate([np.empty(0, TICK), *map(rows_of, boards)]))
 
 

@@ -56,6 +56,7 @@ class MarketConsumer:
         self._hub = current_hub(admission)
         self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self._send = send
+        self._link = Link(send)
         now = clock.monotonic()
         self._commands = Allowance(settings.BROWSER_COMMANDS_PER_SECOND, 1.0, now)
         self._mistakes = Allowance(BAD_MESSAGES, BAD_MESSAGES_SECONDS, now)
@@ -67,7 +68,7 @@ class MarketConsumer:
         if login is None:
             return
         await self._send({"type": "websocket.accept"})
-        browser = self._hub.attach(Link(self._send), login)
+        browser = self._hub.attach(self._link, login)
         try:
             await browser.link.send(self._hub.welcome(browser))
             while (message := await receive())["type"] != "websocket.disconnect":
@@ -83,7 +84,8 @@ class MarketConsumer:
             await self._refuse_handshake()
             return None
         try:
-            login = await self._hub.admit(self._headers)
+            with self._link.not_reading():
+                login = await self._hub.admit(self._headers)
         except Overloaded:
             await self._refuse_handshake()
         except DatabaseError:
@@ -104,7 +106,7 @@ class MarketConsumer:
     async def _accept_and_close(self, code: int) -> None:
         """A browser's script can read the code only of a connection that was accepted."""
         await self._send({"type": "websocket.accept"})
-        await Link(self._send).close(code)
+        await self._link.close(code)
 
     # --- commands
 

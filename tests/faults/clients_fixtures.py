@@ -39,6 +39,7 @@ CHAIN = "chain.NSE_FNO.NIFTY.2026-02-24"
 CALL = "instrument.NSE_FNO.49001"
 STRIKES = 100
 DEADLINE_SECONDS = 20.0
+STALLED_MILLISECONDS = 500
 POLL_SECONDS = 0.02
 FLUSH_SECONDS = 0.1
 RETRY_SECONDS = 0.2
@@ -136,8 +137,10 @@ class Web:
         await until(lambda: set(topics) <= set(listener.snapshots))
         return listener
 
-    def raw(self, headers: dict[str, str] | None = None, path: str = "/ws/market", buffer: int = 0) -> RawBrowser:
-        return RawBrowser(self.port, self.headers if headers is None else headers, path, buffer)
+    def raw(
+        self, headers: dict[str, str] | None = None, path: str = "/ws/market", buffer: int = 0, waits: bool = True
+    ) -> RawBrowser:
+        return RawBrowser(self.port, self.headers if headers is None else headers, path, buffer, waits)
 
     def silent(self, *topics: str) -> RawBrowser:
         """A browser that subscribes and, unless told, never reads again."""
@@ -159,9 +162,12 @@ class Web:
 
 
 class RawBrowser:
-    """A websocket on a plain socket: the test decides when it reads, how much at once, and which bytes it sends."""
+    """A websocket on a plain socket: the test decides when it reads, how much at once, and which bytes it sends, and
+    whether it `waits` until it is let in."""
 
-    def __init__(self, port: int, headers: dict[str, str], path: str = "/ws/market", buffer: int = 0) -> None:
+    def __init__(
+        self, port: int, headers: dict[str, str], path: str = "/ws/market", buffer: int = 0, waits: bool = True
+    ) -> None:
         self.socket = socket.socket()
         if buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -172,15 +178,15 @@ class RawBrowser:
         self._poll.register(self.socket, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
         self.messages: list[dict[str, Any]] = []
         self.status = 0
-        self._shake_hands(headers)
+        self._ask_to_come_in(headers)
+        while waits and not self.status and self.read():
+            pass
 
-    def _shake_hands(self, headers: dict[str, str]) -> None:
+    def _ask_to_come_in(self, headers: dict[str, str]) -> None:
         request = self._protocol.connect()
         request.headers.update(headers)
         self._protocol.send_request(request)
         self._flush()
-        while not self.status and self.read():
-            pass
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
@@ -207,6 +213,16 @@ class RawBrowser:
                         return
                     if event & select.POLLOUT and waiting:
                         waiting = waiting[self.socket.send(waiting[:65_536]) :]
+
+    def fill(self, texts: Sequence[bytes]) -> None:
+        """As many of them as are taken, until for half a second nothing was; reads nothing."""
+        self.socket.setblocking(False)
+        waiting = memoryview(b"".join(masked_text(text) for text in texts))
+        poll = select.poll()
+        poll.register(self.socket, select.POLLOUT)
+        while waiting and poll.poll(STALLED_MILLISECONDS):
+            waiting = waiting[self.socket.send(waiting[:65_536]) :]
+        self.socket.settimeout(DEADLINE_SECONDS)
 
     def read(self, size: int = 65_536) -> bool:
         """Take what is there, at most `size` bytes, waiting for the first; False at the end of the stream."""

@@ -12,6 +12,8 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
+from channels.db import database_sync_to_async as in_database
+from django.db import connection, transaction
 
 from feeds import clock
 from terminal.listeners import Listener, Tally, open_listeners
@@ -276,10 +278,9 @@ class TestC10Flood:
     async def test_a_flood_is_cut_off_and_held_by_no_queue(self, patient_web: Web):
         good = await patient_web.listener(CHAIN)
         browser = patient_web.raw()
-        flood = [b'{"op":"ping","id":%d%s}' % (n, b" " * 1000) for n in range(FLOOD)]
         before, peak = patient_web.memory(), 0
         browser.send(op="subscribe", topics=[CALL])  # answered by the database, while the flood goes on
-        flooding = asyncio.create_task(asyncio.to_thread(browser.blast, flood))
+        flooding = asyncio.create_task(asyncio.to_thread(browser.blast, flood()))
 
         async def look() -> None:
             nonlocal peak
@@ -290,6 +291,29 @@ class TestC10Flood:
         await until(lambda: browser.has_ended, meanwhile=look)
         assert peak - before <= FLOOD_MEMORY
         await stays_right(good, patient_web)
+
+    async def test_a_flood_of_one_that_is_not_let_in_yet_waits_in_the_kernel(self, patient_web: Web):
+        good = await patient_web.listener(CHAIN)
+        before = patient_web.memory()
+        browser, during = await in_database(flooded_before_it_is_let_in)(patient_web)
+        assert during - before <= FLOOD_MEMORY
+        await asyncio.to_thread(browser.read_to_the_end)
+        assert browser.close_code in {4029, None}  # a reset may overtake the close frame
+        assert patient_web.memory() - before <= FLOOD_MEMORY
+        await stays_right(good, patient_web)
+
+
+def flood() -> list[bytes]:
+    return [b'{"op":"ping","id":%d%s}' % (n, b" " * 1000) for n in range(FLOOD)]
+
+
+def flooded_before_it_is_let_in(web: Web) -> tuple[RawBrowser, int]:
+    """A browser that sends while the database does not say yet who it is, and the memory of the process meanwhile."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE django_session IN ACCESS EXCLUSIVE MODE")
+        browser = web.raw(waits=False)
+        browser.fill(flood())
+        return browser, web.memory()
 
 
 class TestC12UnknownPath:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import uvloop
-from django.core.checks import Tags
-from django.core.management.base import BaseCommand
 
 from feeds.analytics.runtime import AnalyticsProcess
+from feeds.management.process_command import ProcessCommand
 from feeds.reign import run_until_signalled
 
 
-class Command(BaseCommand):
+class Command(ProcessCommand):
     help = __doc__
-    requires_system_checks = [Tags.security]  # all others are a third of a second, and no news since the deployment
 
     def handle(self, *args: Any, **options: Any) -> None:
         uvloop.run(_run())

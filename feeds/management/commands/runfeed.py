@@ -6,17 +6,16 @@ from argparse import ArgumentParser
 from typing import Any
 
 import uvloop
-from django.core.checks import Tags
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from feeds import pauses
+from feeds.management.process_command import ProcessCommand
 from feeds.models import DhanAccount
 from feeds.process.runtime import run_until_signalled
 
 
-class Command(BaseCommand):
+class Command(ProcessCommand):
     help = __doc__
-    requires_system_checks = [Tags.security]  # all others are a third of a second, and no news since the deployment
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", required=True, help="Name of the DhanAccount.")

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import uvloop
-from django.core.checks import Tags
-from django.core.management.base import BaseCommand
 
 from feeds import pauses
 from feeds.core import greeks
+from feeds.management.process_command import ProcessCommand
 from feeds.reign import run_until_signalled
 from oms.process.runtime import ExecutionProcess
 from rms.span_files import span_file
 
 
-class Command(BaseCommand):
+class Command(ProcessCommand):
     help = __doc__
-    requires_system_checks = [Tags.security]  # all others are a third of a second, and no news since the deployment
 
     def handle(self, *args: Any, **options: Any) -> None:
         span_file()  # read before the first order asks for it, as the library of option prices
