@@ -13,6 +13,9 @@ from django.db import connection
 from django.db.models import Model
 from psycopg.pq import TransactionStatus
 
+from feeds import statements
+from feeds.statements import Query
+
 Row = TypeVar("Row", bound=Model)
 Readers = list[tuple[int, Callable[[Any, None, Any], Any]]]
 """By the place of a column what makes its value of the database's."""
@@ -25,9 +28,8 @@ def one_row(model: type[Row], condition: str, values: Sequence[Any]) -> Row | No
 
 def all_rows(model: type[Row], condition: str, values: Sequence[Any]) -> list[Row]:
     """The rows that meet a condition, as instances."""
-    with connection.cursor() as cursor:
-        cursor.execute(*select(model, condition, values))
-        return instances(model, cursor.fetchall())
+    [rows] = fetch_each(select(model, condition, values))
+    return instances(model, rows)
 
 
 def select(model: type[Model], condition: str, values: Sequence[Any]) -> Query:
@@ -79,8 +81,6 @@ def _select(model: type[Model]) -> tuple[tuple[str, ...], str, Readers]:
 
 # --- several statements in one message ------------------------------------------------------------
 
-Query = tuple[str, Any]
-"""A statement and its values."""
 _waiting: ContextVar[list[Query] | None] = ContextVar("waiting", default=None)
 
 
@@ -96,8 +96,8 @@ def fetch_each(*asked: Query) -> list[list[tuple[Any, ...]]]:
         if _begins():
             connection.connection.autocommit = True  # or the driver sends a BEGIN of its own before it
             before.insert(0, ("BEGIN", None))
-        _send(cursor, [*before, *asked])
-        for _ in before:
+        told = statements.send(cursor, [*before, *asked])
+        for _ in range(told + len(before)):
             cursor.nextset()
         found = [cursor.fetchall()]
         while cursor.nextset():
@@ -114,10 +114,6 @@ def _taken_along() -> list[Query]:
     return taken
 
 
-def _send(cursor: Any, statements: Iterable[Query]) -> None:
-    cursor.execute(";\n".join(cursor.mogrify(statement, values) for statement, values in statements))
-
-
 def _begins() -> bool:
     """Whether a transaction was opened here of which the database has not heard. Django ends it as any other."""
     return connection.in_atomic_block and connection.connection.info.transaction_status == TransactionStatus.IDLE
@@ -130,7 +126,7 @@ def write(statement: str, values: Any) -> None:
         waiting.append((statement, values))
         return
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        statements.send(cursor, [(statement, values)])
 
 
 @contextmanager
@@ -148,7 +144,7 @@ def sent_together() -> Iterator[None]:
         _waiting.reset(token)
     if waiting:
         with connection.cursor() as cursor:
-            _send(cursor, waiting)
+            statements.send(cursor, waiting)
 
 
 # --- many rows in one statement -------------------------------------------------------------------

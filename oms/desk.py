@@ -15,7 +15,8 @@ from feeds import clock
 from feeds.core.calendar import Phase
 from feeds.core.instrument import SECURITY_ID_BITS
 from feeds.core.tick import TickFlag
-from feeds.rows import Query, fetch_each
+from feeds.rows import fetch_each
+from feeds.statements import Query
 from oms import trading_day
 from oms.core.order import EXITS, STOP_TYPES, OrderStatus, OrderType, Role, Side
 from oms.core.protection import protected_price

@@ -11,7 +11,8 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from feeds.core.calendar import Phase
 from feeds.models import Instrument
-from feeds.rows import Query, fetch_each
+from feeds.rows import fetch_each
+from feeds.statements import Query
 from oms import facts, trading_day
 from oms.changes import Change, change, hold_reference
 from oms.core.order import OrderStatus, OrderType, Role

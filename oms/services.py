@@ -15,7 +15,8 @@ from django.db.models import QuerySet
 from feeds import audit, clock
 from feeds.core.calendar import Phase
 from feeds.core.instrument import ExchangeSegment, InstrumentKey, InstrumentType
-from feeds.rows import Query, fetch_each, sent_together
+from feeds.rows import fetch_each, sent_together
+from feeds.statements import Query
 from oms import bell, placing, trading_day
 from oms.changes import Change, change, hold_reference, lock_orders, save_changes
 from oms.core.order import EXITS, STOP_TYPES, TERMINAL, OrderStatus, OrderType, Role, Side, Source, Validity

@@ -9,7 +9,8 @@ from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 
 from feeds.core.instrument import InstrumentType
-from feeds.rows import Query, as_records, fetch_each, insert_statement, instances, locking, sent_together, write
+from feeds.rows import as_records, fetch_each, insert_statement, instances, locking, sent_together, write
+from feeds.statements import Query
 from rms import facts, holds, ledger, margin
 from rms.core.margin import Margin
 from rms.core.position import Effect, PositionState, apply_fill, average_price, deliver, mark_to, start_day

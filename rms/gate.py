@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from django.db import connection
 
-from feeds.rows import Query, fetch_each
+from feeds.rows import fetch_each
+from feeds.statements import Query
 
 GATE = 0x62747632
 """The advisory lock's number ("btv2"): the only one this project takes."""

@@ -10,7 +10,8 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 
-from feeds.rows import Query, as_records, fetch_each, instances, locking, recordset, write
+from feeds.rows import as_records, fetch_each, instances, locking, recordset, write
+from feeds.statements import Query
 from rms import facts
 from rms.errors import InsufficientFunds, ReferenceTaken
 from rms.models import Funds, LedgerAccount, TradingAccount, Transfer

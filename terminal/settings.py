@@ -147,8 +147,16 @@ WHITENOISE_USE_FINDERS = True
 # --- PostgreSQL -------------------------------------------------------------------------------
 
 DATABASE_POOL_SIZE = env_integer("DATABASE_POOL_SIZE", 0)
-"""Connections that the threads of one process share; 0: each opens its own. A web process has 16 (terminal/asgi.py)."""
+"""Connections that the threads of one process share; 0: each opens its own. A web process has 36 (terminal/asgi.py)."""
+DATABASE_KEEPS_PLANS = env_bool("DATABASE_KEEPS_PLANS", True)
+"""Statements are prepared (feeds/statements.py). Not behind a pooler that gives a connection to somebody else at each
+transaction (pgbouncer's transaction mode)."""
 POOL_WAIT_SECONDS = 5.0
+SESSION_OPTIONS = (
+    "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
+    # What is prepared goes by keys: a plan for these values is no better, and costs as much as the work.
+    " -c plan_cache_mode=force_generic_plan"
+)
 
 
 def connection_pool(size: int) -> dict[str, object]:
@@ -181,7 +189,7 @@ def database(url: str) -> dict[str, object]:
         "OPTIONS": {
             **connection_pool(DATABASE_POOL_SIZE),
             "connect_timeout": 5,
-            "options": "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000",
+            "options": SESSION_OPTIONS,
         },
     }
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
-from feeds.rows import Query, fetch_each
+from feeds.rows import fetch_each
+from feeds.statements import Query
 
 LEASE = "execution"
 EPOCH = """

@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from django_otp import user_has_device
 
 from feeds import clock
-from feeds.rows import Query, instances, select
+from feeds.rows import instances, select
+from feeds.statements import Query
 from terminal.accounts.models import ApiToken
 from terminal.accounts.roles import Role
 

@@ -28,7 +28,8 @@ from redis import Redis, RedisError
 from feeds import audit, clock
 from feeds.core.refusal import Refused
 from feeds.fanout.logins import CLOSED_CHANNEL
-from feeds.rows import Query, fetch_each, write
+from feeds.rows import fetch_each, write
+from feeds.statements import Query
 from terminal.accounts import selectors
 from terminal.accounts.models import ApiToken
 
