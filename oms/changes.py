@@ -25,8 +25,9 @@ UPDATED = {"id": "bigint", **MUTABLE}
 UPDATE = (
     f"WITH given AS (SELECT * FROM {recordset(UPDATED)}) "  # noqa: S608 - names of our columns
     f"UPDATE oms_order SET {', '.join(f'{name} = given.{name}' for name in MUTABLE)} "
-    "FROM given WHERE oms_order.id = given.id"
+    "FROM given WHERE oms_order.id = given.id AND oms_order.id = ANY(ARRAY(SELECT id FROM given))"
 )
+"""The keys stand there twice, as without the array a hundred rows are expected of the text, and all orders are read."""
 REASON_LENGTH = 200
 UNFILLED_ENDS = frozenset({OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
 """What remains of an order's hold is given back; a filled one's was posted with its last fill."""

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import DataError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from feeds import rows, statements
 from feeds.statements import Template, template
@@ -68,6 +69,13 @@ class TestAConnection:
         asked = [f"SELECT %s::int + {number}" for number in range(5)]
         assert [rows.fetch_each((each, [1])) for each in asked] == [[[(1 + number,)]] for number in range(5)]
         assert known("$1::int +")[0] == 2
+
+    def test_plans_what_it_keeps_again_after_a_while(self, monkeypatch):
+        rows.fetch_each((NUMBER, [1]))
+        monkeypatch.setattr(statements, "PLANS_SECONDS", 0.0)
+        with CaptureQueriesContext(connection) as captured:
+            assert rows.fetch_each((NUMBER, [2])) == [[(3,)]]
+        assert captured[0]["sql"].startswith("DISCARD PLANS;\nEXECUTE")
 
     def test_keeps_nothing_behind_a_pooler_that_cannot(self, settings):
         settings.DATABASE_KEEPS_PLANS = False
