@@ -36,8 +36,9 @@ Rows = NDArray[np.void]
 MAGIC = b"BTT2"
 HEADER = struct.Struct("<4sHHIIqqqq")
 BOARDS = "boards"
-BOARD = "board."
 """The set of account ids that ever had a board here: how a reader finds the accounts without a database."""
+BOARD = "board."
+"""What the key of each account's board begins with."""
 REDIS_ERRORS = (RedisError, OSError)
 """What a Redis that is away raises: its own errors, and the socket's."""
 REPLY_SECONDS = 2.0
